@@ -1,0 +1,53 @@
+# Shared by the scripts of this directory: sourced, never run.
+
+root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+die() {
+  echo "$(basename "$0"): $*" >&2
+  exit 1
+}
+
+# PostgreSQL refuses to run as root: as root, server commands run as user postgres.
+as_server_user() {
+  if [ "$(id -u)" = 0 ]; then
+    runuser -u postgres -- env HOME="${SERVER_USER_HOME:-/tmp}" "$@"
+  else
+    "$@"
+  fi
+}
+
+own_by_server_user() {
+  if [ "$(id -u)" = 0 ]; then
+    chown -R postgres:postgres "$@"
+  fi
+}
+
+# root's home is closed to user postgres, who must run what is cached there.
+cache_dir() {
+  if [ -n "${QUERY_SHAPER_CACHE:-}" ]; then
+    echo "$QUERY_SHAPER_CACHE"
+  elif [ "$(id -u)" = 0 ]; then
+    echo /var/cache/query_shaper
+  else
+    echo "${XDG_CACHE_HOME:-$HOME/.cache}/query_shaper"
+  fi
+}
+
+pg_bindir() {
+  if [ -n "${PG_BINDIR:-}" ]; then
+    echo "$PG_BINDIR"
+  else
+    "${PG_CONFIG:-pg_config}" --bindir
+  fi
+}
+
+# Closes a suite: prints its counts, leaves them for test.sh and exits non-zero when something failed.
+report_suite() {
+  local suite=$1 passed=$2 failed=$3
+  echo "$suite: $passed passed, $failed failed"
+  if [ -n "${QUERY_SHAPER_RESULTS:-}" ]; then
+    echo "$passed $failed" >"$QUERY_SHAPER_RESULTS/$suite"
+  fi
+  [ "$failed" = 0 ]
+  exit
+}

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# Runs PostgreSQL's own regression and isolation suites on an assert-enabled server with the extension preloaded,
+# present in every database, shaping every statement and ticking each millisecond. Nothing may differ but what the server
+# differs by itself on this machine (found once by a run without the extension, kept in the cache) and what a file in
+# test/core_regress/allowed/ says, with its reason.
+#
+#   PASSES=2    repeats the suites
+#   CONTRIB=1   adds the suites of pg_stat_statements and postgres_fdw
+#   PARTS="regress isolation"   selects
+set -uo pipefail
+. "$(dirname "$0")/common.sh"
+
+cd "$root_dir" || exit
+passes=${PASSES:-1}
+parts=${PARTS:-regress isolation}
+if [ "${CONTRIB:-0}" = 1 ]; then
+  parts="$parts pg_stat_statements postgres_fdw"
+fi
+
+started=$SECONDS
+server=$(scripts/assert_server.sh) || report_suite core-regress 0 1
+source_tree=$server/src
+export PG_BINDIR=$server/install/bin
+echo "core-regress: PostgreSQL $(cat "$server/version") with assertions ready after $((SECONDS - started)) s"
+
+work=$(mktemp -d /tmp/qs-core.XXXXXX)
+cleanup() {
+  local cluster
+  for cluster in "$work"/cluster-*; do
+    [ -f "$cluster/bindir" ] && scripts/cluster.sh stop "$cluster" >/dev/null 2>&1
+  done
+  rm -rf "$work"
+}
+trap cleanup EXIT
+chmod 755 "$work"
+
+# Settings that the suites expect of a server, the same for both kinds of run.
+common_conf=(
+  "max_prepared_transactions = 2" "max_worker_processes = 16" "max_parallel_workers = 8" "max_connections = 100"
+  "log_min_messages = warning" "log_autovacuum_min_duration = -1"
+)
+ours_conf=(
+  "query_shaper.mode = 'shape'" "query_shaper.min_cost = 0" "query_shaper.tick_interval = 1"
+)
+
+# run_part PART baseline|ours OUTPUT: runs one suite; OUTPUT gets results/, regression.out and the server's log.
+run_part() {
+  local part=$1 kind=$2 output=$3 cluster driver arguments=() conf=("${common_conf[@]}") preload=() exports status
+  cluster=$work/cluster-$part
+  mkdir -p "$output"
+  own_by_server_user "$output"
+  case $part in
+    regress)
+      driver=$source_tree/src/test/regress/pg_regress
+      arguments=("--inputdir=$source_tree/src/test/regress" "--dlpath=$source_tree/src/test/regress"
+        "--schedule=$source_tree/src/test/regress/parallel_schedule" --max-concurrent-tests=20)
+      ;;
+    isolation)
+      driver=$source_tree/src/test/isolation/pg_isolation_regress
+      arguments=("--inputdir=$source_tree/src/test/isolation" "--schedule=$source_tree/src/test/isolation/isolation_schedule")
+      ;;
+    pg_stat_statements)
+      driver=$source_tree/src/test/regress/pg_regress
+      arguments=("--inputdir=$source_tree/contrib/$part" pg_stat_statements cleanup oldextversions)
+      preload=(pg_stat_statements)
+      mapfile -t -O "${#conf[@]}" conf < <(grep -v shared_preload "$source_tree/contrib/$part/pg_stat_statements.conf")
+      ;;
+    postgres_fdw)
+      driver=$source_tree/src/test/regress/pg_regress
+      arguments=("--inputdir=$source_tree/contrib/$part" postgres_fdw)
+      ;;
+    *) die "unknown part $part" ;;
+  esac
+  if [ "$kind" = ours ]; then
+    preload+=(query_shaper)
+    conf+=("${ours_conf[@]}")
+    arguments+=(--load-extension=query_shaper)
+    export QUERY_SHAPER_STAGE=$work/stage
+  else
+    unset QUERY_SHAPER_STAGE
+  fi
+  exports=$(PRELOAD=$(IFS=,; echo "${preload[*]}") scripts/cluster.sh start "$cluster" "${conf[@]}") || return 1
+  (
+    eval "$exports"
+    unset PGDATABASE
+    if [ "$kind" = ours ]; then
+      for database in template1 postgres; do
+        "$PG_BINDIR/psql" -X -q -v ON_ERROR_STOP=1 -d "$database" -c 'create extension query_shaper' || exit 1
+      done
+    fi
+    cd "$output" || exit 1
+    as_server_user timeout "${PART_TIMEOUT:-1500}" "$driver" --outputdir="$output" --bindir="$PG_BINDIR" "${arguments[@]}" \
+      </dev/null >"$output/driver.log" 2>&1
+  )
+  status=$?
+  cp "$cluster/log" "$output/server.log"
+  scripts/cluster.sh stop "$cluster"
+  return "$status"
+}
+
+# The names of a driver's tests, those that were right (ok) or wrong (FAILED).
+tests_that() {
+  sed -nE "s/^(test| +)? *([A-Za-z0-9_.-]+) +\.\.\. +$1\b.*/\2/p" "$2/driver.log"
+}
+
+# The changed lines of one test in a regression.diffs, without line numbers.
+changes_of() {
+  diff "$1" "$2" | grep '^[<>]'
+}
+
+same_as_allowed() {
+  local part=$1 test=$2 output=$3 allowed=$root_dir/test/core_regress/allowed/$1/$2.changes
+  [ -f "$allowed" ] || return 1
+  local expected
+  for expected in "$source_tree/src/test/$part/expected/$test"*.out "$source_tree/contrib/$part/expected/$test"*.out; do
+    if [ -f "$expected" ] && [ "$(changes_of "$expected" "$output/results/$test.out")" = "$(grep '^[<>]' "$allowed")" ]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+baseline_of() {
+  local part=$1 baseline=$server/baseline/$1
+  if [ ! -e "$baseline/complete" ]; then
+    local begun=$SECONDS
+    rm -rf "$baseline" "$work/baseline-$part"
+    run_part "$part" baseline "$work/baseline-$part" || true
+    mkdir -p "$server/baseline"
+    cp -r "$work/baseline-$part" "$baseline"
+    [ -n "$(tests_that ok "$baseline")" ] || die "the baseline run of $part did not work; see $baseline/driver.log"
+    touch "$baseline/complete"
+    echo "core-regress: baseline of $part in $((SECONDS - begun)) s, the server alone differs in: $(tests_that FAILED "$baseline" | xargs)"
+  fi
+}
+
+passed=0
+failed=0
+kept=$root_dir/build/core-regress
+rm -rf "$kept"
+mkdir -p "$kept"
+if ! scripts/stage.sh cassert "$work/stage" "PG_CONFIG=$PG_BINDIR/pg_config"; then
+  report_suite core-regress 0 1
+fi
+for part in $parts; do
+  baseline_of "$part"
+  baseline=$server/baseline/$part
+  for ((pass = 1; pass <= passes; pass++)); do
+    begun=$SECONDS
+    output=$work/$part-$pass
+    bad=0
+    run_part "$part" ours "$output" || true
+    good=$(tests_that ok "$output" | wc -l)
+    for test in $(tests_that FAILED "$output"); do
+      if cmp -s "$output/results/$test.out" "$baseline/results/$test.out"; then
+        echo "core-regress: $part/$test differs as the server differs by itself"
+        good=$((good + 1))
+      elif same_as_allowed "$part" "$test" "$output"; then
+        echo "core-regress: $part/$test differs as test/core_regress/allowed/$part/$test.changes says"
+        good=$((good + 1))
+      else
+        echo "core-regress: $part/$test differs"
+        bad=$((bad + 1))
+      fi
+    done
+    if [ "$((good + bad))" -lt "$(($(tests_that ok "$baseline" | wc -l) + $(tests_that FAILED "$baseline" | wc -l)))" ]; then
+      echo "core-regress: $part ended early"
+      tail -n 20 "$output/driver.log"
+      bad=$((bad + 1))
+    fi
+    # A worker that ends because its database is dropped or the server stops is no fault.
+    if grep -nE 'TRAP:|PANIC: |was terminated by signal|(WARNING|ERROR|FATAL):.*query_shaper|query_shaper.*(WARNING|ERROR|FATAL): ' \
+      "$output/server.log" | grep -vE 'FATAL: +terminating .*due to administrator command' | head -n 40; then
+      bad=$((bad + 1))
+    fi
+    echo "core-regress: $part pass $pass: $good as expected, $bad not, $((SECONDS - begun)) s"
+    if [ "$bad" != 0 ]; then
+      head -n 200 "$output/regression.diffs" 2>/dev/null
+    fi
+    cp -r "$output" "$kept/$part-$pass"
+    rm -rf "$output"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+  done
+done
+report_suite core-regress "$passed" "$failed"

@@ -1,0 +1,117 @@
+// Predicts what a statement will take before it runs, and learns from what it took: plain structs in, plain structs out.
+//
+// Three models answer on a log scale, and a blend weighs them by their recent prequential error:
+//   cache   the statement's own history: decayed mean of the outcome, moved along cost by a per-profile regression
+//   linear  Bayesian ridge regression over the feature vector, for the unseen (cold start: calibrated plan cost)
+//   online  recursive least squares with forgetting over the same features, which follows a server that changes
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+#include "core/plan/features.h"
+#include "core/predict/pace.h"
+
+namespace query_shaper {
+
+enum class Origin : uint8_t { kCache = 0, kLinear = 1, kOnline = 2, kSequence = 3, kBlend = 4 };
+constexpr int kModels = 3;  // members of the blend that exist: cache, linear, online
+const char* OriginName(Origin origin);
+
+// A predicted quantity with its central 90 % interval.
+struct Quantity {
+  double value = 0;
+  double low = 0;
+  double high = 0;
+};
+
+enum Target { kTimeMs = 0, kMemoryKb = 1, kRows = 2, kTempKb = 3, kBlocks = 4, kTargets = 5 };
+
+struct Estimate {
+  Quantity targets[kTargets];
+  double log_sd = 1;                                // standard deviation of log(time)
+  double model_ms[kModels] = {-1, -1, -1};          // each member's own answer, -1: it has none
+  double model_log_sd[kModels] = {-1, -1, -1};
+  Origin origin = Origin::kLinear;                  // the member that weighs most, or kBlend when none weighs above 0.8
+  double seen = 0;                                  // decayed number of earlier runs of the statement
+};
+static_assert(std::is_trivially_copyable_v<Estimate>);
+
+struct Actual {
+  double targets[kTargets] = {};
+  bool complete = false;  // ran to its end; others are censored: at least this much
+};
+
+// Decayed history of one (statement, plan) or of one plan shape. Lives in shared memory and, serialised, in a table.
+struct Profile {
+  double weight = 0;                 // decayed number of complete runs
+  double last_seen_s = 0;            // seconds since the epoch
+  double mean[kTargets] = {};        // of log1p(target)
+  double square[kTargets] = {};      // decayed sum of squared deviations
+  double mean_log_cost = 0;          // regression of log time on log cost and log input size
+  double cost_square = 0;
+  double cost_time = 0;
+  double error[kModels] = {};        // decayed mean |log2 q-error| of each member on this statement
+  double reserved[8] = {};           // room for the predictor's own use; versioned by the serialised form
+  Pace pace;
+};
+static_assert(std::is_trivially_copyable_v<Profile>);
+
+// One database's models: plain arrays, viewed by Eigen with unaligned maps.
+struct LinearModel {
+  double precision[kFeatureCount * kFeatureCount] = {};  // X'WX + prior, row major
+  double moment[kTargets][kFeatureCount] = {};           // X'Wy
+  double weights[kTargets][kFeatureCount] = {};          // solved
+  double noise[kTargets] = {};                           // residual variance on the log scale
+  double samples = 0;                                    // decayed
+};
+
+struct ErrorStats {  // decayed histogram of |log2 q-error| in steps of 1/8, last bucket open
+  float buckets[80] = {};
+  double samples = 0;
+};
+
+struct Models {
+  uint32_t version = 0;  // grows with every published change
+  int64_t trained_at_s = 0;
+  LinearModel linear;
+  LinearModel online;
+  double calibration_ms_per_cost = 0;  // cold start: log-mean of ms per cost unit seen on this server; 0 none yet
+  double calibration_spread = 1;
+  double calibration_weight = 0;
+  ErrorStats errors[kModels + 1];      // members, then the blend
+  double blend_weight[2][kModels] = {};  // context 0 unseen statement, 1 seen
+  float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};  // conformal scale of the 90 % interval by times seen: 0, 1, 2-4, more
+  BandScale band;
+};
+static_assert(std::is_trivially_copyable_v<Models>);
+
+// A model of a server that has seen nothing.
+void InitModels(Models* models);
+
+// exact: this statement with this plan; shape: the same plan under any statement; either may be null.
+// models may be freshly initialised. Always answers; every figure is finite and >= 0, low <= value <= high.
+Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models);
+
+// Learns one outcome. `made` is the estimate given at the start (its members are scored before anything is updated).
+// Incomplete runs only raise counters where the time already exceeds the belief. half_life_s > 0.
+void Learn(const FeatureVector& features, const Estimate& made, const Actual& actual, const PaceSample& pace, double now_s,
+           double half_life_s, Profile* exact, Profile* shape, Models* models);
+
+// Re-solves the linear models from their sufficient statistics; called by the learner after a batch and by train().
+void Train(Models* models, int64_t now_s);
+
+// Early-stage refinement: moves `estimate` by what the first moments of the run showed. work_ratio: refined over planned total
+// work; speed_ratio: observed over expected speed; trust 0..1: how far both are to be believed (share of work seen).
+Estimate Revise(const Estimate& estimate, double work_ratio, double speed_ratio, double trust);
+
+// Quantile of |q-error| (>= 1) from the decayed histogram; NaN when empty.
+double ErrorQuantile(const ErrorStats& stats, double quantile);
+
+// Serialised forms: versioned and checksummed. Write returns bytes needed and writes only if they fit;
+// Read throws Error(kCorruptModel) on a wrong version, length or checksum.
+uint32_t WriteProfile(const Profile& profile, char* out, uint32_t capacity);
+void ReadProfile(const char* bytes, uint32_t length, Profile* profile);
+uint32_t WriteModels(const Models& models, char* out, uint32_t capacity);
+void ReadModels(const char* bytes, uint32_t length, Models* models);
+
+}  // namespace query_shaper

@@ -1,0 +1,93 @@
+// How far a running plan is and how long it will still take: pipelines, refined cardinalities, learned pace, Kalman filter.
+//
+// Update() runs in a signal handler: no allocation, no exception, no lock, bounded time, O(nodes).
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+#include "core/plan/plan_tree.h"
+#include "core/predict/predict.h"
+#include "core/track/kalman.h"
+#include "core/predict/pace.h"
+
+namespace query_shaper {
+
+// What a tick reads of one node, summed over leader and workers.
+struct NodeCounters {
+  double rows = -1;        // rows returned, all loops; -1: nobody counts this node
+  double loops = 0;        // scans started, as far as known; 0 unknown
+  double done_units = 0;   // position of a driver: heap blocks read by a sequential scan
+  double total_units = 0;  // 0: no position known
+  double held_rows = 0;    // rows in the node's hash table or groups in its aggregate
+  double memory_kb = 0;
+  double batches = 0;      // hash join: batches now; hash aggregate: batches used
+  double batch_now = 0;    // hash join: batch in work
+  bool sorted = false;     // sort: sorting is over, rows are coming out
+  bool filled = false;     // hash table built, hash aggregate's input read to its end
+  bool ended = false;      // returned its last row at least once
+};
+static_assert(std::is_trivially_copyable_v<NodeCounters>);
+
+enum class Wait : uint8_t { kNone = 0, kIo = 1, kLock = 2, kClient = 3, kOther = 4 };
+
+struct Tick {
+  double elapsed_ms = 0;  // wall time of the statement without pauses
+  double cpu_ms = 0;      // CPU of the leader since start
+  double temp_blocks = 0; // temporary blocks read and written
+  double read_blocks = 0; // shared and local blocks read or hit
+  double rows_sent = 0;   // es_processed
+  Wait wait = Wait::kNone;
+};
+
+struct TimeLeft {
+  double progress = 0;  // 0..1, share of the time believed over
+  double eta_ms = 0;    // time left
+  double low_ms = 0;    // 80 % band of it
+  double high_ms = 0;
+  double discrepancy = 0;  // standard deviations between predicted and tracked total
+  bool stalled = false;
+};
+
+struct NodeProgress {
+  float refined_rows;  // expected total rows of the node, all loops
+  float progress;      // 0..1
+};
+
+// One statement's progress; trivially copyable, fixed size, no heap: it lives in static memory.
+class Progress {
+ public:
+  // Splits the plan into pipelines and seeds time left from the estimate. Async-signal-safe too: late tracking begins in a tick.
+  // pace and band may be null (nothing known).
+  void Begin(const PlanTree& plan, const Estimate& estimate, const Pace* pace, const BandScale* band);
+
+  // counters[i] belongs to plan.nodes[i] of the same plan given to Begin().
+  TimeLeft Update(const PlanTree& plan, const NodeCounters* counters, const Tick& tick);
+
+  // Figures for Revise(): refined over planned work, observed over expected speed, share of work seen.
+  double work_ratio() const { return work_ratio_; }
+  double speed_ratio() const { return speed_ratio_; }
+  double work_share() const { return work_share_; }
+  const NodeProgress* nodes() const { return nodes_; }
+
+  // At the end: what this run teaches. total_ms is the statement's full time; counters are final.
+  void Finish(const PlanTree& plan, const NodeCounters* counters, double total_ms, PaceSample* sample) const;
+
+  // Trace of what was shown, thinned to at most kTracePoints evenly spread points.
+  static constexpr int kTracePoints = 64;
+  struct TracePoint {
+    float elapsed_ms, progress, eta_ms, low_ms, high_ms, raw_progress;
+  };
+  int trace_count() const { return trace_count_; }
+  const TracePoint* trace() const { return trace_; }
+
+ private:
+  double work_ratio_ = 1;
+  double speed_ratio_ = 1;
+  double work_share_ = 0;
+  int32_t trace_count_ = 0;
+  NodeProgress nodes_[kMaxPlanNodes];
+  TracePoint trace_[kTracePoints];
+};
+static_assert(std::is_trivially_copyable_v<Progress>);
+
+}  // namespace query_shaper
