@@ -61,13 +61,13 @@ run_part() {
       ;;
     pg_stat_statements)
       driver=$source_tree/src/test/regress/pg_regress
-      arguments=("--inputdir=$source_tree/contrib/$part" pg_stat_statements cleanup oldextversions)
+      arguments=("--inputdir=$source_tree/contrib/$part" --dbname=contrib_regression pg_stat_statements oldextversions)
       preload=(pg_stat_statements)
       mapfile -t -O "${#conf[@]}" conf < <(grep -v shared_preload "$source_tree/contrib/$part/pg_stat_statements.conf")
       ;;
     postgres_fdw)
       driver=$source_tree/src/test/regress/pg_regress
-      arguments=("--inputdir=$source_tree/contrib/$part" postgres_fdw)
+      arguments=("--inputdir=$source_tree/contrib/$part" --dbname=contrib_regression postgres_fdw)
       ;;
     *) die "unknown part $part" ;;
   esac
