@@ -7,14 +7,17 @@ namespace query_shaper {
 
 constexpr int kMaxPipelines = 24;
 constexpr int kCurvePoints = 20;
+constexpr int kPaceNodes = 64;  // nodes whose row factors are kept, in depth-first order
 
 // One run's own figures, gathered by the tracker and sent to the learner.
 struct PaceSample {
   int32_t pipelines = 0;
+  int32_t nodes = 0;
   float pipeline_ms[kMaxPipelines] = {};    // wall time while the pipeline was the running one
-  float pipeline_work[kMaxPipelines] = {};  // planner cost units of it with the rows that really came
+  float pipeline_work[kMaxPipelines] = {};  // nominal ms (core/track/work_model.h) of it with the rows that really came
   float curve[kCurvePoints] = {};           // raw progress (before the curve) at time fraction (i + 1) / (kCurvePoints + 1)
-  float row_factor[kMaxPipelines] = {};     // actual over planned driver rows
+  float row_factor[kPaceNodes] = {};        // log(actual / planned rows, all loops)
+  uint64_t row_known = 0;                   // bit i: row_factor[i] was measured on a node that ran to its end
   // |true - shown| / shown standard deviation at quarters of the run, to calibrate the band; negative: not sampled
   float band_z[4] = {-1, -1, -1, -1};
 };
@@ -24,11 +27,13 @@ static_assert(std::is_trivially_copyable_v<PaceSample>);
 struct Pace {
   float weight = 0;  // decayed number of runs; 0: nothing known
   int32_t pipelines = 0;
-  float log_ms_per_work[kMaxPipelines] = {};  // mean of log(ms per cost unit)
-  float share[kMaxPipelines] = {};            // mean share of the total time
-  float log_row_factor[kMaxPipelines] = {};   // mean of log(actual / planned driver rows)
-  float curve[kCurvePoints] = {};             // mean raw progress at time fractions
-  float curve_spread = 0.3f;                  // mean absolute deviation of raw progress from the curve
+  float ms[kMaxPipelines] = {};    // decayed sums: wall time ...
+  float work[kMaxPipelines] = {};  // ... and nominal work of the pipelines
+  float row_factor[kPaceNodes] = {};    // decayed mean of log(actual / planned rows)
+  float row_spread[kPaceNodes] = {};    // decayed mean absolute deviation of it
+  float row_weight[kPaceNodes] = {};    // decayed number of runs that measured it
+  float curve[kCurvePoints] = {};       // mean raw progress at time fractions
+  float curve_spread = 0.3f;            // mean absolute deviation of raw progress from the curve
 };
 static_assert(std::is_trivially_copyable_v<Pace>);
 
@@ -39,7 +44,12 @@ struct BandScale {
 static_assert(std::is_trivially_copyable_v<BandScale>);
 
 // Folds a run's sample into the decayed pace (called by Learn()). decay: weight left of the old, 0..1.
+// A sample with no pipelines (the run was not tracked) changes nothing.
 void LearnPace(const PaceSample& sample, double decay, Pace* pace);
+
+// Milliseconds per unit of nominal work in a pipeline, drawn towards the plan's overall pace where little was measured;
+// 0: nothing known.
+double PaceRate(const Pace& pace, int pipeline);
 
 // Moves the band's quantiles towards 80 % coverage with this sample (stochastic approximation of a quantile,
 // Robbins and Monro 1951). repeated: the statement had been seen before.
