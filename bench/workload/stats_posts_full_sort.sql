@@ -1,0 +1,3 @@
+-- data: stats
+-- param since: SELECT creationdate FROM (SELECT creationdate, row_number() OVER (ORDER BY creationdate) AS n, count(*) OVER () AS c FROM posts) s WHERE n % (c / 150) = 0 ORDER BY n
+SELECT id, creationdate, score, owneruserid FROM posts WHERE creationdate < :since::timestamp ORDER BY owneruserid, score DESC;
