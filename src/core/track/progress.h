@@ -1,6 +1,12 @@
 // How far a running plan is and how long it will still take: pipelines, refined cardinalities, learned pace, Kalman filter.
 //
 // Update() runs in a signal handler: no allocation, no exception, no lock, bounded time, O(nodes).
+//
+// Method. The plan is cut at its blocking operators into pipelines (Chaudhuri, Narasayya, Ramamurthy 2004; Luo et al.
+// 2004). Every tick the rows so far and the fraction read of each pipeline's drivers refine the expected rows of every
+// node: with n rows seen at fraction f and an estimate E,  N = n + (1 - f) (n + s E) / (f + s),  a Gamma-Poisson posterior
+// whose prior weighs like a share s of the input. Rows become nominal work (work_model.h), nominal work becomes
+// expected milliseconds by the learned pace, and a Kalman filter follows what is left of it.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -81,12 +87,73 @@ class Progress {
   const TracePoint* trace() const { return trace_; }
 
  private:
+  // Position of a node in the tree and among the pipelines; fixed at Begin().
+  struct Link {
+    int16_t outer, inner;                // children by role, -1 none; members count as outer
+    int16_t first_child, next_sibling;   // every child
+    int16_t pipeline;                    // where its rows come out
+    int16_t feed;                        // where its input is taken in: another one for blocking nodes
+    int16_t loop_source;                 // node whose rows are this node's loops, -1: scanned once
+    bool in_subplan;
+  };
+
+  struct NodeState {
+    double planned;    // planned rows, all loops and processes
+    double prior;      // the same with what earlier runs taught
+    double strength;   // weight of the prior, as a share of the input
+    double rows;       // so far
+    double total;      // refined
+    double fraction;   // share of its output that its parent has taken
+    double log_sd;     // of total
+    double seen_units; // furthest position of a driver
+    double input_work_done, input_work;
+    double output_work_done, output_work;
+    double blind_work;
+    bool started, finished, input_over;
+  };
+
+  struct PipelineState {
+    double rate;  // expected ms per nominal work, learned or 1
+    double done, total, uncertain;  // nominal work, its standard deviation
+    double ms;
+    bool started, finished;
+  };
+
+  // pipelines.cpp
+  void Cut(const PlanTree& plan);
+  void PlanRows(const PlanTree& plan, const Pace* pace);
+
+  // refine.cpp
+  void MarkFinished(const PlanTree& plan, const NodeCounters* counters);
+  void RefineNode(const PlanTree& plan, const NodeCounters* counters, int i);
+  void RefineLeaf(const PlanNode& node, const NodeCounters& counters, const Link& link, NodeState* state);
+  double InputRatio(const PlanNode& node, const Link& link) const;
+  double InputFraction(const PlanNode& node, const Link& link) const;
+  void CutAtLimits(const PlanTree& plan);
+  void Refine(const PlanTree& plan, const NodeCounters* counters);
+
+  // account.cpp
+  void Account(const PlanTree& plan, const NodeCounters* counters);
+  NodeFlow FlowOf(const PlanTree& plan, int i, bool total) const;
+
+  // progress.cpp
+  void Remember(const TimeLeft& left, double elapsed_ms, double raw);
+  double CurveShare(double raw) const;
+
   double work_ratio_ = 1;
   double speed_ratio_ = 1;
   double work_share_ = 0;
   int32_t trace_count_ = 0;
   NodeProgress nodes_[kMaxPlanNodes];
   TracePoint trace_[kTracePoints];
+
+  int32_t count_ = 0;
+  int32_t pipelines_ = 0;
+  int16_t order_[kMaxPlanNodes];  // children before parents, outer before inner
+  Link links_[kMaxPlanNodes];
+  NodeState states_[kMaxPlanNodes];
+  PipelineState pipes_[kMaxPipelines];
+  KalmanFilter filter_;
 };
 static_assert(std::is_trivially_copyable_v<Progress>);
 

@@ -1,0 +1,170 @@
+#include "core/track/work_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace query_shaper {
+
+namespace {
+
+// Nanoseconds.
+struct OperatorCost {
+  double loop;   // per scan started
+  double outer;  // per row of the outer input; leaves: per row tested
+  double inner;
+  double out;
+  double page;
+};
+
+constexpr double kQualNs = 45;        // per clause and row tested
+constexpr double kAggregateNs = 35;   // per aggregate call and input row
+constexpr double kKeyNs = 40;         // per grouping or hash key and input row
+constexpr double kCompareNs = 22;     // per comparison of a sort, first key
+constexpr double kSpillNsPerByte = 1; // written and read back
+constexpr double kReadPageNs = 12000; // a page that is not in shared buffers but mostly in the kernel's cache
+
+OperatorCost CostOf(const PlanNode& node) {
+  switch (node.op) {
+    case Operator::kSeqScan:
+    case Operator::kSampleScan:
+      return {1000, 45, 0, 15, 400};
+    case Operator::kIndexScan:
+      return {1200, 0, 0, 350, 0};
+    case Operator::kIndexOnlyScan:
+      return {1000, 0, 0, 120, 0};
+    case Operator::kBitmapIndexScan:
+      return {1500, 0, 0, 50, 0};
+    case Operator::kBitmapAnd:
+    case Operator::kBitmapOr:
+      return {500, 0, 0, 10, 0};
+    case Operator::kBitmapHeapScan:
+      return {1500, 0, 0, 130, 400};
+    case Operator::kTidScan:
+    case Operator::kTidRangeScan:
+      return {500, 0, 0, 250, 0};
+    case Operator::kSubqueryScan:
+      return {50, 15, 0, 15, 0};
+    case Operator::kFunctionScan:
+    case Operator::kTableFuncScan:
+      return {500, 0, 0, 150, 0};
+    case Operator::kValuesScan:
+    case Operator::kNamedTuplestoreScan:
+    case Operator::kWorkTableScan:
+      return {100, 0, 0, 60, 0};
+    case Operator::kCteScan:
+      return {100, 0, 0, 90, 0};
+    case Operator::kForeignScan:
+      return {100000, 0, 0, 2000, 0};
+    case Operator::kCustomScan:
+      return {1000, 50, 0, 100, 0};
+    case Operator::kNestLoop:
+      return {100, 40, 40, 30, 0};
+    case Operator::kMergeJoin:
+      return {500, 70, 90, 40, 0};
+    case Operator::kHashJoin:
+      return {500, 90, 0, 60, 0};
+    case Operator::kHash:
+      return {500, 130, 0, 0, 0};
+    case Operator::kSort:
+      return {500, 120, 0, 50, 0};
+    case Operator::kIncrementalSort:
+      return {500, 250, 0, 50, 0};
+    case Operator::kAgg:
+      switch (node.agg) {
+        case AggStrategy::kHashed:
+        case AggStrategy::kMixed:
+          return {500, 90, 0, 150, 0};
+        case AggStrategy::kSorted:
+          return {300, 60, 0, 120, 0};
+        default:
+          return {300, 25, 0, 50, 0};
+      }
+    case Operator::kGroup:
+    case Operator::kUnique:
+      return {100, 60, 0, 20, 0};
+    case Operator::kWindowAgg:
+      return {500, 350, 0, 80, 0};
+    case Operator::kSetOp:
+      return {500, 120, 0, 50, 0};
+    case Operator::kMaterial:
+      return {100, 70, 0, 30, 0};
+    case Operator::kMemoize:
+      return {250, 150, 0, 40, 0};
+    case Operator::kGather:
+      return {3000000, 150, 0, 50, 0};
+    case Operator::kGatherMerge:
+      return {3000000, 250, 0, 50, 0};
+    case Operator::kModifyTable:
+      return {1000, 2500, 0, 50, 0};
+    case Operator::kLockRows:
+      return {100, 600, 0, 10, 0};
+    case Operator::kRecursiveUnion:
+      return {500, 120, 120, 20, 0};
+    case Operator::kProjectSet:
+      return {50, 50, 0, 60, 0};
+    case Operator::kAppend:
+    case Operator::kResult:
+    case Operator::kLimit:
+      return {20, 10, 0, 10, 0};
+    case Operator::kMergeAppend:
+      return {300, 120, 0, 10, 0};
+    default:
+      return {100, 40, 0, 20, 0};
+  }
+}
+
+bool TakesAll(const PlanNode& node) {
+  return node.op == Operator::kHash || node.op == Operator::kSort ||
+         (node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed));
+}
+
+// Bytes beyond the node's memory limit go to temporary files and come back once.
+double SpillNs(const PlanNode& node, double rows) {
+  if (!TakesAll(node) || node.memory_limit_kb <= 0) return 0;
+  double bytes = rows * (node.width + 24.0);
+  if (node.op == Operator::kAgg) bytes = std::min(bytes, node.groups * (node.width + 64.0));
+  return bytes > node.memory_limit_kb * 1024 ? bytes * kSpillNsPerByte : 0;
+}
+
+}  // namespace
+
+double InputWork(const PlanNode& node, const NodeFlow& flow) {
+  OperatorCost cost = CostOf(node);
+  double per_row = cost.outer;
+  if (node.op == Operator::kAgg || node.op == Operator::kWindowAgg) {
+    per_row += kAggregateNs * node.aggregates + (node.agg == AggStrategy::kPlain ? 0 : kKeyNs * node.keys);
+  } else if (node.op == Operator::kHash) {
+    per_row += 0.4 * node.width;
+  } else if (node.op == Operator::kSort) {
+    per_row += 0.5 * node.width;
+  }
+  double page = cost.page;
+  if (page > 0 && node.cached_share >= 0) page += (1 - node.cached_share) * kReadPageNs;
+  double tested = node.op == Operator::kSeqScan || node.op == Operator::kSampleScan ? flow.outer_rows : 0;
+  double ns = cost.loop * flow.loops + per_row * flow.outer_rows + cost.inner * flow.inner_rows + page * flow.pages +
+              kQualNs * node.quals * tested + SpillNs(node, flow.outer_rows);
+  return ns * 1e-6;
+}
+
+double OutputWork(const PlanNode& node, const NodeFlow& flow) {
+  double per_row = CostOf(node).out;
+  if (node.op != Operator::kSeqScan && node.op != Operator::kSampleScan) per_row += kQualNs * node.quals;
+  return per_row * flow.out_rows * 1e-6;
+}
+
+double BlindWork(const PlanNode& node, double input_rows) {
+  double n = std::max(2.0, input_rows);
+  if (node.op == Operator::kSort) {
+    double keys = 1 + 0.3 * std::max(0, node.keys - 1);
+    double width = 1 + std::min(node.width, 200) / 100.0;
+    // A bounded sort keeps a heap of the rows wanted and compares once for most rows.
+    double depth = node.bounded ? 1 : std::log2(n);
+    return kCompareNs * keys * width * n * depth * 1e-6;
+  }
+  if (node.op == Operator::kAgg && node.distinct_input) {
+    return kCompareNs * n * std::log2(n) * std::max<int>(1, node.aggregates) * 1e-6;
+  }
+  return 0;
+}
+
+}  // namespace query_shaper

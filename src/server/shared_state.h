@@ -1,0 +1,242 @@
+// What backends, workers and SQL functions see of each other: the layout of shared memory and its locking.
+//
+// Locking protocol
+//   BackendSlot, StatementSlot: written only by the owning backend, mostly from its tick in signal context; readers use
+//     the statement's seqlock (`sequence` odd while being written) and give up after some tries. `request` is an atomic
+//     mailbox written by others.
+//   Outcome and event records: `state` is an atomic word (free -> writing -> ready -> taken -> free); whoever moved it
+//     owns the record. Nobody waits; a full ring drops and counts.
+//   DatabaseSlot: `lock` (shared to find and read, exclusive to change), except its atomics.
+//   Profiles and Models: `knowledge_lock` (shared to predict, exclusive to learn, load or evict).
+//   Lock order: lock before knowledge_lock. Neither is held across anything that can raise or touch a table.
+#pragma once
+#include "core/plan/plan_tree.h"
+#include "core/predict/predict.h"
+#include "core/track/progress.h"
+#include "pg/pg.h"
+extern "C" {
+#include "port/atomics.h"
+#include "utils/hsearch.h"
+}
+
+namespace query_shaper {
+
+constexpr int kQueryTextBytes = 1024;    // in activity
+constexpr int kStoredTextBytes = 2048;   // in history, normalised
+constexpr int kNestLevels = 4;           // statements published per backend
+constexpr int kOutcomeRecords = 192;
+constexpr int kEventRecords = 256;
+constexpr int kEventTextBytes = 512;
+
+enum class StatementState : uint8_t { kFree = 0, kRunning = 1, kPaused = 2, kQueued = 3, kReplanning = 4 };
+
+struct NodeSlot {
+  int32_t node_id;
+  int32_t parent_id;  // PostgreSQL's plan_node_id of the parent, -1 at the root
+  int16_t depth;
+  Operator op;
+  JoinKind join;
+  AggStrategy agg;
+  Oid relation;  // InvalidOid: none
+  float estimated_rows;
+  float refined_rows;
+  float progress;
+  double actual_rows;  // -1 not counted
+  double loops;
+  int64_t memory_kb;
+  int64_t memory_limit_kb;
+  int32_t batches;
+  int64_t temp_kb;  // -1 not known by node
+};
+
+struct StatementSlot {
+  pg_atomic_uint32 sequence;
+  StatementState state;
+  bool late;  // tracking began while the statement was running
+  int32_t nest_level;
+  Oid database;
+  Oid user;
+  int64_t query_id;
+  uint64_t fingerprint;
+  TimestampTz started;
+  double elapsed_ms;  // at the last tick, without pauses
+  double progress;    // 0..1
+  double eta_ms, eta_low_ms, eta_high_ms;
+  double predicted_ms, predicted_low_ms, predicted_high_ms;  // predicted_ms < 0: no prediction was made
+  double discrepancy;
+  bool stalled;
+  int64_t memory_kb, memory_granted_kb, temp_kb;
+  int32_t workers;
+  int32_t node_count;
+  char query[kQueryTextBytes];
+  NodeSlot nodes[kMaxPlanNodes];
+};
+
+enum BackendRequest : uint32_t { kRequestNone = 0, kRequestPause = 1, kRequestResume = 2 };
+
+struct BackendSlot {
+  pg_atomic_uint32 request;  // BackendRequest, set by pause() and resume()
+  volatile int pid;          // 0: free
+  volatile int leader_pid;   // parallel worker: its leader's pid, else 0
+  // Owner-written, never reset, so sums over slots only grow.
+  uint64_t statements;          // statements executed
+  uint64_t tracked_statements;  // of these tracked
+  uint64_t ticks;
+  // Rows counted by parallel workers that have ended, by plan_node_id of the outermost tracked statement's plan.
+  pg_atomic_uint64 worker_rows[kMaxPlanNodes];
+  StatementSlot statements_running[kNestLevels];
+};
+
+// One plan node's truth, for report() and later learning.
+struct NodeOutcome {
+  int32_t node_id, parent_id;
+  int16_t depth;
+  Operator op;
+  JoinKind join;
+  AggStrategy agg;
+  Oid relation;
+  float estimated_rows, refined_rows;
+  double actual_rows, loops;
+  int64_t memory_kb, temp_kb;
+};
+
+enum RecordState : uint32_t { kRecordFree = 0, kRecordWriting = 1, kRecordReady = 2, kRecordTaken = 3 };
+
+struct OutcomeRecord {
+  pg_atomic_uint32 state;
+  uint64_t number;  // order of arrival
+  Oid database, user;
+  int32_t pid, nest_level;
+  int64_t query_id;
+  uint64_t fingerprint;
+  TimestampTz started, finished;
+  bool predicted;  // `made` was shown before the run; otherwise (late tracking) it is filled in afterwards, unscored
+  bool late;
+  int32_t error_sqlstate;  // 0: ended normally
+  FeatureVector features;
+  Estimate made;
+  Actual actual;
+  int64_t blocks_read, blocks_hit;
+  PaceSample pace;
+  int32_t node_count;
+  NodeOutcome nodes[kMaxPlanNodes];
+  int32_t trace_count;
+  Progress::TracePoint trace[Progress::kTracePoints];
+  char query[kStoredTextBytes];  // constants replaced by $n
+};
+
+struct EventRecord {
+  pg_atomic_uint32 state;
+  uint64_t number;
+  Oid database, user;
+  int32_t pid;
+  int32_t node_id;  // -1: none
+  int64_t query_id;
+  TimestampTz at;
+  char action[16];
+  char verdict[16];  // done, advised, declined, failed
+  char reason[kEventTextBytes];
+  char details[kEventTextBytes];  // a JSON object
+};
+
+enum class DatabaseState : uint8_t {
+  kUnknown = 0,  // slot free
+  kWanted = 1,   // somebody asked for its knowledge: the launcher starts a learner
+  kLoaded = 2,   // models and profiles are in shared memory, outcomes are welcome
+  kAbsent = 3,   // the extension is not installed there; asked again when a backend sees it installed
+};
+
+struct DatabaseSlot {
+  Oid database;
+  DatabaseState state;
+  int32_t learner_pid;        // 0: none running
+  TimestampTz learner_started;
+  TimestampTz hold_until;     // a DROP or ALTER DATABASE is under way: no learner starts before this
+  TimestampTz retry_at;       // back-off after a learner failed
+  int32_t failures;
+  bool reload;                // the tables changed behind the learner's back: import, restore, standby
+  pg_atomic_uint32 pending;   // outcomes and events waiting for this database's learner
+  pg_atomic_uint64 sent;      // outcomes ever accepted
+  pg_atomic_uint64 stored;    // of these written to tables or given up
+  pg_atomic_uint32 flush_requests;
+  Models models;              // under knowledge_lock
+};
+
+struct ProfileKey {  // zeroed before use: hashed as bytes
+  Oid database;
+  uint32_t padding;
+  int64_t query_id;  // 0: the plan shape under any statement
+  uint64_t fingerprint;
+};
+
+struct ProfileEntry {
+  ProfileKey key;
+  bool dirty;  // not yet written to the table
+  Profile profile;
+};
+
+// Fixed set of counters, shown by view `metrics`; names and help in server/functions.
+enum Metric {
+  kMetricOutcomesSent,
+  kMetricOutcomesDropped,
+  kMetricOutcomesStored,
+  kMetricEventsDropped,
+  kMetricTrackersExhausted,
+  kMetricPlansTooLarge,
+  kMetricAdviceFailed,
+  kMetricModelsCorrupt,
+  kMetricLearnerStarts,
+  kMetricLearnerFailures,
+  kMetricLearnerNoWorkerSlot,
+  kMetricDatabasesFull,
+  kMetricProfilesEvicted,
+  kMetricPauses,
+  kMetricResumes,
+  kMetricLateTrackings,
+  kMetricWrappersExhausted,
+  kMetrics
+};
+
+struct SharedState {
+  LWLock* lock;
+  LWLock* knowledge_lock;
+  int backends;       // slots, by pgprocno
+  int databases;
+  volatile int launcher_pid;
+  pg_atomic_uint32 running;  // tracked top-level statements running now
+  pg_atomic_uint64 numbers;  // source of record numbers
+  pg_atomic_uint64 metrics[kMetrics];
+  // Arrays behind this struct; reach them by the functions below.
+};
+
+// Null when the library was not loaded by shared_preload_libraries.
+extern SharedState* shared;
+
+void InstallSharedState();  // hooks for request and startup of shared memory
+
+BackendSlot* BackendAt(int index);
+BackendSlot* MyBackendSlot();  // claims it for this process on first use; null in processes without one
+OutcomeRecord* OutcomeAt(int index);
+EventRecord* EventAt(int index);
+DatabaseSlot* DatabaseAt(int index);
+HTAB* Profiles();
+
+// Under `lock`, at least shared. Null when unknown.
+DatabaseSlot* FindDatabase(Oid database);
+
+void Count(Metric metric, uint64_t by = 1);
+
+// Raises 55000 with a hint when the library was not preloaded.
+void RequireSharedState();
+
+// Copies a consistent statement; false when it is free or kept changing.
+bool ReadStatement(BackendSlot* backend, int level, StatementSlot* copy);
+
+// Claims a free record, null when all are in use (counted by the caller).
+OutcomeRecord* ClaimOutcome();
+EventRecord* ClaimEvent();
+
+// Wakes the launcher, which starts a learner where one is due. Safe from any backend; not for signal context.
+void WakeLauncher();
+
+}  // namespace query_shaper

@@ -1,0 +1,28 @@
+// What was learned, as the executor's hooks use it: prediction out of shared memory, outcomes and events into the rings.
+#pragma once
+#include "core/predict/predict.h"
+#include "server/shared_state.h"
+
+namespace query_shaper {
+
+// Predicts from what is in shared memory; before a database's knowledge is loaded, from cold models. Makes the database known
+// (state kWanted, launcher woken) when the extension is installed in it. `pace` and `band` (may be null) receive what
+// tracking needs; *has_pace says whether pace was known. Must run inside a transaction, not in signal context.
+void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features, Estimate* estimate, Pace* pace,
+                      bool* has_pace, BandScale* band, double* seconds_since_last_run);
+
+// Time since this statement last ran, in seconds; -1 never seen. One hash look-up.
+double SecondsSinceLastRun(int64_t query_id, uint64_t fingerprint);
+
+// True when outcomes of this backend's database are wanted (extension installed there and a slot free).
+bool OutcomesWanted();
+
+// Sends a claimed and filled outcome or event: marks it ready, counts it, wakes the learner. Never waits, never raises.
+void SendOutcome(OutcomeRecord* record);
+void SendEvent(EventRecord* record);
+
+// Writes an event about a statement of this backend. action and verdict as in view `events`; details a JSON object or null.
+void RecordEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
+                 const char* details);
+
+}  // namespace query_shaper
