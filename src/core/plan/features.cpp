@@ -1,0 +1,339 @@
+#include "core/plan/features.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace query_shaper {
+
+namespace {
+
+constexpr double kHuge = 1e15;       // keeps products finite; nothing real is larger
+constexpr double kPageBytes = 8192;
+constexpr double kTupleHeader = 24;  // of a MinimalTuple with its pointer, roughly
+
+double Sane(double value) { return value > 0 ? std::min(value, kHuge) : 0; }  // NaN and negatives become 0
+double Kb(double rows, double width) { return Sane(rows * (Sane(width) + kTupleHeader) / 1024); }
+double Compares(double rows) { return Sane(rows * std::log2(std::max(rows, 2.0))); }
+
+bool IsScan(Operator op) { return op >= Operator::kSeqScan && op <= Operator::kCustomScan; }
+
+// What one node is asked to do over the whole run.
+struct Demand {
+  double loops = 1;
+  double share = 1;  // of its output that a LIMIT above lets through
+};
+
+// The plan with its children at hand and the demand on every node; all on the stack.
+class Workload {
+ public:
+  Workload(const PlanTree& plan, const Moment& moment) : plan_(plan), count_(std::clamp(plan.count, 0, kMaxPlanNodes)) {
+    for (int i = 0; i < count_; ++i) outer_[i] = inner_[i] = -1;
+    for (int i = 1; i < count_; ++i) {
+      const PlanNode& node = plan.nodes[i];
+      if (node.parent < 0 || node.parent >= i) continue;
+      if (node.role == ChildRole::kOuter) outer_[node.parent] = i;
+      if (node.role == ChildRole::kInner) inner_[node.parent] = i;
+    }
+    for (int i = 0; i < count_; ++i) demand_[i] = DemandOn(i);
+    work_mem_kb_ = moment.work_mem_kb > 0 ? Sane(moment.work_mem_kb) : 4096;
+  }
+
+  void AddTo(double* work) {
+    for (int i = 0; i < count_; ++i) AddNode(i, work);
+    if (count_ > 0) {
+      work[kOutputRows] = Sane(plan_.nodes[0].rows);
+      if (plan_.to_client) work[kOutputKb] = Kb(plan_.nodes[0].rows, plan_.nodes[0].width);
+      work[kTotalCost] = Sane(plan_.nodes[0].total_cost);
+      work[kStartupCost] = Sane(plan_.nodes[0].startup_cost);
+    }
+    work[kPlanNodes] = count_ + Sane(plan_.left_out);
+  }
+
+ private:
+  double Rows(int i) const { return i < 0 ? 0 : Sane(plan_.nodes[i].rows); }
+  double Cost(int i) const { return i < 0 ? 0 : Sane(plan_.nodes[i].total_cost); }
+  // Rows that really flow out of node i, all loops.
+  double Flow(int i) const { return i < 0 ? 0 : Sane(Rows(i) * demand_[i].loops * demand_[i].share); }
+
+  // Nothing comes out before all input is in: a LIMIT above does not shorten what is below.
+  static bool Blocks(const PlanNode& node) {
+    return node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kSetOp ||
+           (node.op == Operator::kAgg && node.agg != AggStrategy::kSorted);
+  }
+
+  Demand DemandOn(int i) const {
+    const PlanNode& node = plan_.nodes[i];
+    if (i == 0 || node.parent < 0 || node.parent >= i) return {};
+    const PlanNode& parent = plan_.nodes[node.parent];
+    Demand demand = demand_[node.parent];
+    if (Blocks(parent)) demand.share = 1;
+    switch (node.role) {
+      case ChildRole::kInitPlan:
+        return {};
+      case ChildRole::kSubPlan:
+        demand = {SubplanCalls(i), 1};
+        break;
+      case ChildRole::kInner:
+        if (parent.op == Operator::kNestLoop) {
+          demand = {InnerCalls(i), 1};
+        } else if (node.op == Operator::kHash) {
+          // A hash table is built once and kept over rescans unless its input depends on the outer row.
+          demand.share = 1;
+        }
+        break;
+      default:
+        if (parent.op == Operator::kLimit) {
+          // The planner prices a LIMIT as the share of its input's run cost that it uses.
+          const double run = node.total_cost - node.startup_cost;
+          const double used = run > 0 ? (parent.total_cost - node.startup_cost) / run : 1;
+          demand.share *= used > 0 && used < 1 ? used : 1;
+        } else if (parent.op == Operator::kMaterial || parent.op == Operator::kCteScan) {
+          demand.loops = 1;
+        } else if (parent.op == Operator::kMemoize) {
+          demand.loops = MemoizeMisses(node.parent, demand.loops);
+        }
+    }
+    demand.loops = std::max(Sane(demand.loops), 1e-6);
+    return demand;
+  }
+
+  double InnerCalls(int i) const {
+    const int loop = plan_.nodes[i].parent;
+    const int outer = outer_[loop];
+    const Demand& above = demand_[loop];
+    const double rows = outer < 0 ? 1 : std::max(Rows(outer), 1.0);
+    return rows * above.loops * above.share;
+  }
+
+  // A memoized side is priced in its nested loop by the misses expected: read them back from the cost.
+  double MemoizeMisses(int memoize, double calls) const {
+    const int loop = plan_.nodes[memoize].parent;
+    if (loop < 0 || plan_.nodes[loop].op != Operator::kNestLoop) return calls;
+    const double paid = Cost(loop) - Cost(outer_[loop]);
+    const double once = Cost(memoize);
+    if (!(paid > 0) || !(once > 0)) return calls;
+    return std::clamp(paid / once * demand_[loop].loops, 1.0, std::max(calls, 1.0));
+  }
+
+  // A subplan's calls hide in the cost of the node that evaluates it; never more than that node has input rows.
+  double SubplanCalls(int i) const {
+    const int owner = plan_.nodes[i].parent;
+    const PlanNode& parent = plan_.nodes[owner];
+    const double own = Cost(owner) - Cost(outer_[owner]) - Cost(inner_[owner]);
+    const double most = std::max({Rows(owner), Rows(outer_[owner]), Sane(parent.relation_rows), 1.0});
+    const double once = Cost(i);
+    const double calls = once > 0 && own > 0 ? std::clamp(own / once, 1.0, most) : 1;
+    return calls * demand_[owner].loops;
+  }
+
+  void AddScan(int i, double* work) const {
+    const PlanNode& node = plan_.nodes[i];
+    const Demand& demand = demand_[i];
+    const double uncached = node.cached_share >= 0 && node.cached_share <= 1 ? 1 - node.cached_share : 0;
+    const double flow = Flow(i);
+    double input = flow;
+    double pages = 0;
+    switch (node.op) {
+      case Operator::kSeqScan:
+      case Operator::kSampleScan: {
+        // Under Gather a process reads its share of the relation: rows are per process, and the filter keeps the ratio.
+        const double part = node.parallel_aware ? ParallelShare(i) : 1;
+        pages = Sane(node.relation_pages) * demand.loops * demand.share * part;
+        input = std::max(Sane(node.relation_rows) * demand.loops * demand.share * part, flow);
+        work[kSeqPages] += pages;
+        work[kSeqRows] += input;
+        break;
+      }
+      case Operator::kIndexScan:
+      case Operator::kIndexOnlyScan:
+        pages = FetchedPages(flow, node.relation_pages) + demand.loops;
+        work[kIndexSearches] += demand.loops;
+        work[node.op == Operator::kIndexScan ? kIndexRows : kIndexOnlyRows] += flow;
+        work[kIndexPages] += pages;
+        break;
+      case Operator::kBitmapIndexScan:
+        work[kIndexSearches] += demand.loops;
+        work[kBitmapRows] += flow;
+        break;
+      case Operator::kBitmapHeapScan:
+        pages = FetchedPages(Rows(outer_[i]) > 0 ? Rows(outer_[i]) * demand.loops : flow, node.relation_pages);
+        work[kBitmapPages] += pages;
+        break;
+      case Operator::kCteScan:
+      case Operator::kWorkTableScan:
+      case Operator::kNamedTuplestoreScan:
+        work[kStoredRows] += flow;
+        break;
+      case Operator::kTidScan:
+      case Operator::kTidRangeScan:
+        work[kIndexRows] += flow;
+        break;
+      case Operator::kSubqueryScan:
+        input = Flow(outer_[i]);
+        work[kPassedRows] += flow;
+        break;
+      default:
+        work[kFunctionRows] += flow;
+    }
+    work[kFilterChecks] += input * std::max<int>(node.quals, 0);
+    if (node.quals > 0) work[kFilteredRows] += flow;
+    work[kRelationPages] += Sane(node.relation_pages);
+    work[kUncachedPages] += pages * uncached;
+  }
+
+  // Distinct blocks hit by `rows` random fetches into a heap of `pages` blocks.
+  static double FetchedPages(double rows, double pages) {
+    pages = std::max(Sane(pages), 1.0);
+    return std::min(pages, 2 * pages * rows / (2 * pages + rows)) + 0.05 * std::max(rows - pages, 0.0);
+  }
+
+  double ParallelShare(int i) const {
+    for (int at = plan_.nodes[i].parent; at >= 0 && at < i; at = plan_.nodes[at].parent) {
+      const PlanNode& node = plan_.nodes[at];
+      if (node.op != Operator::kGather && node.op != Operator::kGatherMerge) continue;
+      const double workers = std::max<int>(node.workers, 0);
+      return 1 / (workers + std::max(0.0, 1 - 0.3 * workers));  // as the planner divides, leader included
+    }
+    return 1;
+  }
+
+  void Hold(double kb, double limit_kb, double times, double* work) const {
+    const double limit = limit_kb > 0 ? Sane(limit_kb) : work_mem_kb_;
+    work[kExpectedKb] += std::min(kb, limit);
+    if (kb > limit) work[kSpillKb] += 2 * (kb - limit / 2) * times;
+  }
+
+  void AddNode(int i, double* work) const {
+    const PlanNode& node = plan_.nodes[i];
+    const double flow = Flow(i);
+    const double loops = demand_[i].loops;
+    const double input = outer_[i] >= 0 ? Flow(outer_[i]) : flow;
+    if (node.role == ChildRole::kSubPlan) work[kSubplanCalls] += loops;
+    if (IsScan(node.op)) return AddScan(i, work);
+    switch (node.op) {
+      case Operator::kNestLoop:
+        work[kLoopOuterRows] += input;
+        work[kLoopInnerRows] += Flow(inner_[i]);
+        work[kFilterChecks] += Flow(inner_[i]) * std::max<int>(node.quals, 0);
+        work[kJoinRows] += flow;
+        ++work[kJoins];
+        break;
+      case Operator::kHashJoin:
+        work[kHashProbeRows] += input;
+        work[kFilterChecks] += flow * std::max<int>(node.quals, 0);
+        work[kJoinRows] += flow;
+        ++work[kJoins];
+        break;
+      case Operator::kMergeJoin:
+        work[kMergeRows] += input + Flow(inner_[i]);
+        work[kFilterChecks] += flow * std::max<int>(node.quals, 0);
+        work[kJoinRows] += flow;
+        ++work[kJoins];
+        break;
+      case Operator::kHash: {
+        const double kb = Kb(Rows(i), node.width);
+        work[kHashBuildRows] += input;
+        work[kHashBuildKb] += kb * loops;
+        Hold(kb, node.memory_limit_kb, loops, work);
+        break;
+      }
+      case Operator::kSort:
+      case Operator::kIncrementalSort: {
+        const double rows = outer_[i] >= 0 ? Rows(outer_[i]) : Rows(i);
+        const double kept = node.bounded ? std::min(rows, std::max(Rows(i) * demand_[i].share, 1.0)) : rows;
+        const double kb = Kb(kept, node.width);
+        work[kSortRows] += rows * loops;
+        work[kSortCompares] += Sane(rows * std::log2(std::max(kept, 2.0))) * loops;
+        work[kSortKb] += kb * loops;
+        Hold(kb, node.memory_limit_kb, loops, work);
+        break;
+      }
+      case Operator::kGroup:
+      case Operator::kAgg:
+        AddAggregate(i, input, work);
+        break;
+      case Operator::kWindowAgg:
+        work[kWindowRows] += input * (1 + std::max<int>(node.aggregates, 0));
+        break;
+      case Operator::kModifyTable:
+        work[kModifiedRows] += outer_[i] >= 0 ? Flow(outer_[i]) : std::max(flow, 1.0);
+        break;
+      case Operator::kGather:
+      case Operator::kGatherMerge:
+        work[kWorkers] += std::max<int>(node.workers, 0);
+        work[kPassedRows] += flow;
+        break;
+      case Operator::kBitmapAnd:
+      case Operator::kBitmapOr:
+      case Operator::kLimit:
+      case Operator::kResult:
+        break;
+      default:
+        work[kPassedRows] += flow;
+    }
+  }
+
+  void AddAggregate(int i, double input, double* work) const {
+    const PlanNode& node = plan_.nodes[i];
+    const double loops = demand_[i].loops;
+    const double groups = std::max(Sane(node.groups), Rows(i));
+    const double calls = 1 + std::max<int>(node.aggregates, 0);
+    if (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed) {
+      const double kb = Sane(groups * (Sane(node.width) + 4 * kTupleHeader) / 1024);
+      work[kHashAggregateRows] += input;
+      work[kGroupKb] += kb * loops;
+      Hold(kb, node.memory_limit_kb, loops, work);
+    }
+    work[kAggregateCalls] += input * calls;
+    work[kGroups] += groups * loops;
+    if (node.distinct_input) work[kDistinctCompares] += Compares(outer_[i] >= 0 ? Rows(outer_[i]) : Rows(i)) * loops;
+  }
+
+  const PlanTree& plan_;
+  const int count_;
+  double work_mem_kb_ = 4096;
+  int outer_[kMaxPlanNodes];
+  int inner_[kMaxPlanNodes];
+  Demand demand_[kMaxPlanNodes];
+};
+
+}  // namespace
+
+const char* FeatureName(int index) {
+  static constexpr const char* kNames[] = {
+      "seq_pages",       "seq_rows",        "filter_checks",   "filtered_rows",       "index_searches",
+      "index_rows",      "index_only_rows", "index_pages",     "bitmap_pages",        "bitmap_rows",
+      "function_rows",   "stored_rows",     "loop_outer_rows", "loop_inner_rows",     "hash_build_rows",
+      "hash_build_kb",   "hash_probe_rows", "merge_rows",      "join_rows",           "sort_rows",
+      "sort_compares",   "sort_kb",         "spill_kb",        "aggregate_calls",     "hash_aggregate_rows",
+      "groups",          "group_kb",        "distinct_compares", "window_rows",       "passed_rows",
+      "modified_rows",   "output_rows",     "output_kb",       "subplan_calls",       "plan_nodes",
+      "total_cost",      "startup_cost",    "expected_kb",     "relation_pages",      "uncached_pages",
+      "joins",           "workers",         "hour_sine",       "hour_cosine",         "weekday_sine",
+      "weekday_cosine",  "since_last_run",  "concurrency",
+  };
+  static_assert(sizeof(kNames) / sizeof(kNames[0]) == kFeatureCount);
+  return index >= 0 && index < kFeatureCount ? kNames[index] : "";
+}
+
+FeatureVector ExtractFeatures(const PlanTree& plan, const Moment& moment) {
+  double work[kFeatureCount] = {};
+  Workload(plan, moment).AddTo(work);
+  FeatureVector features;
+  for (int i = 0; i < kHourSine; ++i) features.values[i] = std::log1p(Sane(work[i]));
+  const double turn = 2 * std::numbers::pi;
+  const double hour = std::isfinite(moment.hour) ? moment.hour : 0;
+  features.values[kHourSine] = std::sin(turn * hour / 24);
+  features.values[kHourCosine] = std::cos(turn * hour / 24);
+  features.values[kWeekdaySine] = std::sin(turn * moment.weekday / 7);
+  features.values[kWeekdayCosine] = std::cos(turn * moment.weekday / 7);
+  // Never seen counts as a month ago.
+  const double month_s = 30 * 86400.0;
+  features.values[kSinceLastRun] =
+      std::log1p(moment.seconds_since_last_run >= 0 ? std::min(moment.seconds_since_last_run, month_s) : month_s);
+  features.values[kConcurrency] = std::log1p(std::max(moment.concurrency, 0));
+  return features;
+}
+
+}  // namespace query_shaper

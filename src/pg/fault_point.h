@@ -1,0 +1,15 @@
+// Named places where a test build can raise an error, throw, wait or exit; nothing in release builds.
+#pragma once
+#include "pg/pg.h"
+
+namespace query_shaper::pg {
+
+#ifdef QUERY_SHAPER_FAULT_POINTS
+// Acts when the setting query_shaper.fault names this point as "point:action"; action is error, throw, exit or wait
+// (until the setting changes). Cheap when the setting is empty.
+void FaultPoint(const char* name);
+#else
+inline void FaultPoint(const char*) {}
+#endif
+
+}  // namespace query_shaper::pg
