@@ -3,7 +3,6 @@
 
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
-export PG_CONFIG
 
 version = 0.1.0
 jobs := $(shell nproc 2>/dev/null || echo 2)
@@ -44,17 +43,17 @@ demo: deps
 
 ifeq ($(PGXS),)
 
-# Neither a makefile nor the catch-all's own helpers may be "made" by the rule below.
-Makefile scripts/% demo/%: ;
-
 clean:
 	rm -rf build .deps results output_iso tmp_check query_shaper--*.sql query_shaper.so
 	find src -name '*.o' -delete
 
 lint unit sanitize installcheck isolation tap client core-regress bench programs all install uninstall: deps
-	@$(MAKE) $@
+	@if [ -n "$$QUERY_SHAPER_DEPS" ]; then echo 'no PGXS found by $(PG_CONFIG); set PG_CONFIG' >&2; exit 1; fi
+	@QUERY_SHAPER_DEPS=1 $(MAKE) $@
 
 else
+
+export PG_CONFIG
 
 MODULE_big = query_shaper
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*/*.cpp src/*/*/*.cpp)))

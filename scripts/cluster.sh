@@ -65,8 +65,9 @@ start_cluster() {
       echo "$line"
     done
   } >>"$dir/data/postgresql.conf"
-  # No descriptor of the caller may stay open in the server, or a pipe to the caller would never end.
-  as_server_user "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s start </dev/null >"$dir/pg_ctl.log" 2>&1 || {
+  # No descriptor of the caller may stay open in the server, or a pipe to the caller would never end. With PGHOST in its
+  # environment the server's own clients (dblink, postgres_fdw without a host) find the cluster itself.
+  as_server_user env "PGHOST=$dir" "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s start </dev/null >"$dir/pg_ctl.log" 2>&1 || {
     cat "$dir/pg_ctl.log" "$dir/log" >&2
     die "the server did not start in $dir"
   }
@@ -87,7 +88,7 @@ stop_cluster() {
 restart_cluster() {
   local dir=$1 bindir
   bindir=$(cat "$dir/bindir")
-  as_server_user "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s -m "${2:-fast}" restart \
+  as_server_user env "PGHOST=$dir" "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s -m "${2:-fast}" restart \
     </dev/null >"$dir/pg_ctl.log" 2>&1 || {
     cat "$dir/pg_ctl.log" >&2
     die "the server did not restart in $dir"
