@@ -68,8 +68,8 @@ class ByteWriter {
   uint32_t version_;
 };
 
-// Throws Error(kCorruptModel) on a foreign magic or version, a wrong length or checksum, a read past the end, and on any
-// number that is not finite.
+// Throws Error(kCorruptModel) on a foreign magic or version, a wrong length or checksum, a read past the end, and on
+// any number that is not finite.
 class ByteReader {
  public:
   ByteReader(uint32_t magic, uint32_t version, const char* bytes, uint32_t length) : bytes_(bytes), length_(length) {
@@ -102,7 +102,8 @@ class ByteReader {
   }
   void Symmetric(double* matrix, int size) {
     for (int row = 0; row < size; ++row)
-      for (int column = 0; column <= row; ++column) matrix[row * size + column] = matrix[column * size + row] = Double();
+      for (int column = 0; column <= row; ++column)
+        matrix[row * size + column] = matrix[column * size + row] = Double();
   }
   // Every byte must have been asked for.
   void Finish() const {

@@ -6,9 +6,11 @@
 
 namespace query_shaper {
 
+using namespace feature;
+
 namespace {
 
-constexpr double kHuge = 1e15;       // keeps products finite; nothing real is larger
+constexpr double kHuge = 1e15;  // keeps products finite; nothing real is larger
 constexpr double kPageBytes = 8192;
 constexpr double kTupleHeader = 24;  // of a MinimalTuple with its pointer, roughly
 
@@ -302,16 +304,16 @@ class Workload {
 
 const char* FeatureName(int index) {
   static constexpr const char* kNames[] = {
-      "seq_pages",       "seq_rows",        "filter_checks",   "filtered_rows",       "index_searches",
-      "index_rows",      "index_only_rows", "index_pages",     "bitmap_pages",        "bitmap_rows",
-      "function_rows",   "stored_rows",     "loop_outer_rows", "loop_inner_rows",     "hash_build_rows",
-      "hash_build_kb",   "hash_probe_rows", "merge_rows",      "join_rows",           "sort_rows",
-      "sort_compares",   "sort_kb",         "spill_kb",        "aggregate_calls",     "hash_aggregate_rows",
-      "groups",          "group_kb",        "distinct_compares", "window_rows",       "passed_rows",
-      "modified_rows",   "output_rows",     "output_kb",       "subplan_calls",       "plan_nodes",
-      "total_cost",      "startup_cost",    "expected_kb",     "relation_pages",      "uncached_pages",
-      "joins",           "workers",         "hour_sine",       "hour_cosine",         "weekday_sine",
-      "weekday_cosine",  "since_last_run",  "concurrency",
+      "seq_pages",      "seq_rows",        "filter_checks",     "filtered_rows",   "index_searches",
+      "index_rows",     "index_only_rows", "index_pages",       "bitmap_pages",    "bitmap_rows",
+      "function_rows",  "stored_rows",     "loop_outer_rows",   "loop_inner_rows", "hash_build_rows",
+      "hash_build_kb",  "hash_probe_rows", "merge_rows",        "join_rows",       "sort_rows",
+      "sort_compares",  "sort_kb",         "spill_kb",          "aggregate_calls", "hash_aggregate_rows",
+      "groups",         "group_kb",        "distinct_compares", "window_rows",     "passed_rows",
+      "modified_rows",  "output_rows",     "output_kb",         "subplan_calls",   "plan_nodes",
+      "total_cost",     "startup_cost",    "expected_kb",       "relation_pages",  "uncached_pages",
+      "joins",          "workers",         "hour_sine",         "hour_cosine",     "weekday_sine",
+      "weekday_cosine", "since_last_run",  "concurrency",
   };
   static_assert(sizeof(kNames) / sizeof(kNames[0]) == kFeatureCount);
   return index >= 0 && index < kFeatureCount ? kNames[index] : "";

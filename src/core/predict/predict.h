@@ -1,9 +1,16 @@
-// Predicts what a statement will take before it runs, and learns from what it took: plain structs in, plain structs out.
+// Predicts what a statement will take before it runs, and learns from what it took: plain structs in, plain structs
+// out.
 //
 // Three models answer on a log scale, and a blend weighs them by their recent prequential error:
-//   cache   the statement's own history: decayed mean of the outcome, moved along cost by a per-profile regression
-//   linear  Bayesian ridge regression over the feature vector, for the unseen (cold start: calibrated plan cost)
-//   online  recursive least squares with forgetting over the same features, which follows a server that changes
+//   cache   the statement's own history: decayed mean of the outcome, moved along cost and operator work by a small
+//           ridge regression per profile
+//   linear  Bayesian ridge regression over the feature vector (Bishop 2006, 3.3), for the unseen; it learns the
+//   residual
+//           against plan cost, so that a model which has seen little is cost calibrated on this server
+//   online  operator rates: time = sum of rate x work, every rate positive, followed by an iterated extended Kalman
+//   filter
+//           over log rates (Bell and Cathey 1993) with forgetting: it adds up physically and so extrapolates to new
+//           plans
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -28,11 +35,11 @@ enum Target { kTimeMs = 0, kMemoryKb = 1, kRows = 2, kTempKb = 3, kBlocks = 4, k
 
 struct Estimate {
   Quantity targets[kTargets];
-  double log_sd = 1;                                // standard deviation of log(time)
-  double model_ms[kModels] = {-1, -1, -1};          // each member's own answer, -1: it has none
+  double log_sd = 1;                        // standard deviation of log(time)
+  double model_ms[kModels] = {-1, -1, -1};  // each member's own answer, -1: it has none
   double model_log_sd[kModels] = {-1, -1, -1};
-  Origin origin = Origin::kLinear;                  // the member that weighs most, or kBlend when none weighs above 0.8
-  double seen = 0;                                  // decayed number of earlier runs of the statement
+  Origin origin = Origin::kLinear;  // the member that weighs most, or kBlend when none weighs above 0.8
+  double seen = 0;                  // decayed number of earlier runs of the statement
 };
 static_assert(std::is_trivially_copyable_v<Estimate>);
 
@@ -41,28 +48,45 @@ struct Actual {
   bool complete = false;  // ran to its end; others are censored: at least this much
 };
 
+constexpr int kRegressors = 4;
+
 // Decayed history of one (statement, plan) or of one plan shape. Lives in shared memory and, serialised, in a table.
 struct Profile {
-  double weight = 0;                 // decayed number of complete runs
-  double last_seen_s = 0;            // seconds since the epoch
-  double mean[kTargets] = {};        // of log1p(target)
-  double square[kTargets] = {};      // decayed sum of squared deviations
-  double mean_log_cost = 0;          // regression of log time on log cost and log input size
-  double cost_square = 0;
-  double cost_time = 0;
-  double error[kModels] = {};        // decayed mean |log2 q-error| of each member on this statement
-  double reserved[8] = {};           // room for the predictor's own use; versioned by the serialised form
+  double weight = 0;             // decayed number of complete runs
+  double last_seen_s = 0;        // seconds since the epoch
+  double mean[kTargets] = {};    // of log(time) and of log1p(other targets)
+  double square[kTargets] = {};  // decayed sum of squared deviations
+  double error[kModels] = {};    // decayed mean |log2 q-error| of each member on this statement
+  // Ridge regression of log time on kRegressors quantities known before the run, all decayed like the mean.
+  double regressor_mean[kRegressors] = {};
+  double regressor_square[kRegressors * kRegressors] = {};  // co-moments, full
+  double regressor_time[kRegressors] = {};                  // co-moments with log time
+  double blend_square = 0;                                  // decayed mean squared prequential error of the blend
+  double blend_weight = 0;                                  // decayed number of errors in it
+  double runs = 0;                                          // complete runs ever, not decayed
   Pace pace;
 };
 static_assert(std::is_trivially_copyable_v<Profile>);
 
 // One database's models: plain arrays, viewed by Eigen with unaligned maps.
+constexpr int kDesign = kFeatureCount + 1;  // features and a constant
+
 struct LinearModel {
-  double precision[kFeatureCount * kFeatureCount] = {};  // X'WX + prior, row major
-  double moment[kTargets][kFeatureCount] = {};           // X'Wy
-  double weights[kTargets][kFeatureCount] = {};          // solved
-  double noise[kTargets] = {};                           // residual variance on the log scale
-  double samples = 0;                                    // decayed
+  double precision[kDesign * kDesign] = {};   // prior + X'WX, row major
+  double moment[kTargets][kDesign] = {};      // X'Wy
+  double covariance[kDesign * kDesign] = {};  // inverse of precision, as of the last Train()
+  double weights[kTargets][kDesign] = {};     // solved
+  double noise[kTargets] = {};                // decayed prequential variance of the residual on the log scale
+  double samples = 0;                         // decayed
+};
+
+constexpr int kRates = 39;  // features that are amounts of work, and a constant per statement
+
+struct RateModel {
+  double log_rate[kRates] = {};             // log(ms per unit of work)
+  double covariance[kRates * kRates] = {};  // of log_rate
+  double noise = 0;                         // decayed prequential variance of log time
+  double samples = 0;                       // decayed
 };
 
 struct ErrorStats {  // decayed histogram of |log2 q-error| in steps of 1/8, last bucket open
@@ -74,13 +98,18 @@ struct Models {
   uint32_t version = 0;  // grows with every published change
   int64_t trained_at_s = 0;
   LinearModel linear;
-  LinearModel online;
+  RateModel online;
   double calibration_ms_per_cost = 0;  // cold start: log-mean of ms per cost unit seen on this server; 0 none yet
   double calibration_spread = 1;
   double calibration_weight = 0;
-  ErrorStats errors[kModels + 1];      // members, then the blend
-  double blend_weight[2][kModels] = {};  // context 0 unseen statement, 1 seen
-  float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};  // conformal scale of the 90 % interval by times seen: 0, 1, 2-4, more
+  ErrorStats errors[kModels + 1];         // members, then the blend
+  double blend_weight[2][kModels] = {};   // context 0 unseen statement, 1 seen; sums to 1
+  double member_square[2][kModels] = {};  // decayed mean squared error of log time, same contexts; 0 none yet
+  double blend_square[4] = {};            // of the blend, by times seen: 0, 1, 2-4, more
+  // Half width of the 90 % interval in standard deviations by times seen (0, 1, 2-4, more), for time and for the other
+  // targets; moved to where it covers 90 % (Gibbs and Candes 2021).
+  float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};
+  float target_z[2][kTargets] = {{1.64f, 1.64f, 1.64f, 1.64f, 1.64f}, {1.64f, 1.64f, 1.64f, 1.64f, 1.64f}};
   BandScale band;
 };
 static_assert(std::is_trivially_copyable_v<Models>);
@@ -94,14 +123,15 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
 
 // Learns one outcome. `made` is the estimate given at the start (its members are scored before anything is updated).
 // Incomplete runs only raise counters where the time already exceeds the belief. half_life_s > 0.
-void Learn(const FeatureVector& features, const Estimate& made, const Actual& actual, const PaceSample& pace, double now_s,
-           double half_life_s, Profile* exact, Profile* shape, Models* models);
+void Learn(const FeatureVector& features, const Estimate& made, const Actual& actual, const PaceSample& pace,
+           double now_s, double half_life_s, Profile* exact, Profile* shape, Models* models);
 
 // Re-solves the linear models from their sufficient statistics; called by the learner after a batch and by train().
 void Train(Models* models, int64_t now_s);
 
-// Early-stage refinement: moves `estimate` by what the first moments of the run showed. work_ratio: refined over planned total
-// work; speed_ratio: observed over expected speed; trust 0..1: how far both are to be believed (share of work seen).
+// Early-stage refinement: moves `estimate` by what the first moments of the run showed. work_ratio: refined over
+// planned total work; speed_ratio: observed over expected speed; trust 0..1: how far both are to be believed (share of
+// work seen).
 Estimate Revise(const Estimate& estimate, double work_ratio, double speed_ratio, double trust);
 
 // Quantile of |q-error| (>= 1) from the decayed histogram; NaN when empty.

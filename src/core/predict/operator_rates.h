@@ -1,0 +1,18 @@
+// The online member: time as a sum over operators of work x rate, rates followed by an iterated extended Kalman filter.
+//
+// State: r_k = log(ms per unit of work k). Observation: log t = log sum_k exp(r_k) w_k + noise. The gradient of it is
+// each operator's share of the time. Bell and Cathey, The iterated Kalman filter update as a Gauss-Newton method, 1993.
+#pragma once
+#include "core/predict/predict.h"
+
+namespace query_shaper {
+
+void InitRates(RateModel* model);
+
+void PredictRates(const RateModel& model, const FeatureVector& features, double* log, double* log_sd);
+
+// noise_factor >= 1 raises the observation noise of samples that say little new. The covariance never exceeds its
+// prior, so long silence or one-sided load cannot wind it up.
+void LearnRates(const FeatureVector& features, double log_ms, double noise_factor, RateModel* model);
+
+}  // namespace query_shaper

@@ -1,0 +1,116 @@
+#include "core/predict/profile_cache.h"
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+
+#include "core/predict/scale.h"
+
+namespace query_shaper {
+
+using namespace feature;
+
+namespace {
+
+using Vector = Eigen::Matrix<double, kRegressors, 1>;
+using Square = Eigen::Matrix<double, kRegressors, kRegressors, Eigen::RowMajor>;
+
+constexpr double kFirstRunWeight = 0.5;
+constexpr double kLeastGain = 0.06;      // an effective memory of 16 runs follows data that grow
+constexpr double kPriorVariance = 0.15;  // of log outcome within one statement
+constexpr double kPriorRuns = 2;
+constexpr double kPriorSlope[kRegressors] = {0.2, 0.6, 0.0, 0.0};
+constexpr double kSlopeVariance[kRegressors] = {0.1, 0.15, 0.03, 0.03};
+constexpr double kShiftLimit = 4;  // log units that the slopes may move the mean
+
+double Variance(const Profile& profile, Target target) {
+  const double runs = std::max(Finite(profile.weight, 0), 0.0);
+  const double square = std::max(Finite(profile.square[target], 0), 0.0);
+  return std::max((square + kPriorRuns * kPriorVariance) / (runs + kPriorRuns), 1e-4);
+}
+
+double Shift(const Profile& profile, const Regressors& regressors) {
+  const Eigen::Map<const Vector, Eigen::Unaligned> mean(profile.regressor_mean);
+  const Eigen::Map<const Square, Eigen::Unaligned> square(profile.regressor_square);
+  const Eigen::Map<const Vector, Eigen::Unaligned> with_time(profile.regressor_time);
+  const Eigen::Map<const Vector, Eigen::Unaligned> x(regressors.values);
+  const double noise = 0.03;
+  Vector slopes(kPriorSlope);
+  Square precision = square / noise;
+  Vector moment = with_time / noise;
+  for (int i = 0; i < kRegressors; ++i) {
+    precision(i, i) += 1 / kSlopeVariance[i];
+    moment[i] += kPriorSlope[i] / kSlopeVariance[i];
+  }
+  const Eigen::LLT<Square> factor(precision);
+  if (factor.info() == Eigen::Success) {
+    const Vector solved = factor.solve(moment);
+    if (solved.allFinite()) slopes = solved;
+  }
+  return std::clamp(Finite(slopes.dot(x - mean), 0), -kShiftLimit, kShiftLimit);
+}
+
+}  // namespace
+
+Regressors RegressorsOf(const FeatureVector& features, double rates_log) {
+  const auto log = [&features](int index) { return std::clamp(Finite(features.values[index], 0), 0.0, kMaxLog); };
+  return {{log(kTotalCost), std::clamp(Finite(rates_log, 0), -kMaxLog, kMaxLog), log(kFilteredRows), log(kOutputRows)}};
+}
+
+bool HasHistory(const Profile& profile) { return profile.weight > 0 && std::isfinite(profile.weight); }
+
+void PredictProfile(const Profile& profile, const Regressors& regressors, Target target, double* log, double* log_sd) {
+  const double mean = std::clamp(Finite(profile.mean[target], 0), -kMaxLog, kMaxLog);
+  *log = mean + (target == kTimeMs ? Shift(profile, regressors) : 0);
+  *log_sd = std::sqrt(Variance(profile, target) * (1 + 1 / (profile.weight + 0.5)));
+}
+
+void LearnProfile(const Regressors& regressors, const Actual& actual, double keep, Profile* profile) {
+  if (!HasHistory(*profile)) profile->weight = 0;
+  keep = std::clamp(Finite(keep, 1), 0.0, 1.0);
+  profile->weight *= keep;
+  for (int t = 0; t < kTargets; ++t) profile->square[t] = std::max(Finite(profile->square[t], 0), 0.0) * keep;
+  Eigen::Map<Vector, Eigen::Unaligned> mean(profile->regressor_mean);
+  Eigen::Map<Square, Eigen::Unaligned> square(profile->regressor_square);
+  Eigen::Map<Vector, Eigen::Unaligned> with_time(profile->regressor_time);
+  if (!mean.allFinite() || !square.allFinite() || !with_time.allFinite() || profile->weight <= 0) {
+    mean.setZero();
+    square.setZero();
+    with_time.setZero();
+  }
+  const bool first = profile->runs < 0.5 || profile->weight <= 0;
+  const double known = profile->runs > 1.5 ? profile->weight : std::min(profile->weight, kFirstRunWeight);
+  const double gain = first ? 1 : std::max(1 / (known + 1), kLeastGain);
+  const double fade = first ? 0 : 1 - kLeastGain;
+
+  for (int t = 0; t < kTargets; ++t) {
+    const Target target = static_cast<Target>(t);
+    const double y = ToLog(target, actual.targets[t]);
+    if (first) {
+      profile->mean[t] = y;
+      profile->square[t] = 0;
+      continue;
+    }
+    double predicted = 0;
+    double sd = 0;
+    PredictProfile(*profile, regressors, target, &predicted, &sd);
+    const double reach = 2.5 * sd;
+    const double error = std::clamp(y - predicted, -reach, reach);
+    profile->square[t] = profile->square[t] * fade + error * error;
+    // The mean of y moves by the unexplained part and by what the regressors' own mean moves; see below for time.
+    const double deviation = error + (predicted - profile->mean[t]);
+    if (target == kTimeMs) {
+      const Eigen::Map<const Vector, Eigen::Unaligned> x(regressors.values);
+      const Vector offset = x - mean;
+      const double spread = 1 - gain;  // Welford: deviation from the old mean times deviation from the new
+      square = square * fade + spread * offset * offset.transpose();
+      with_time = with_time * fade + spread * deviation * offset;
+    }
+    profile->mean[t] += gain * deviation;
+  }
+  const Eigen::Map<const Vector, Eigen::Unaligned> x(regressors.values);
+  mean += gain * (Vector(x) - Vector(mean));
+  profile->weight += 1;
+  profile->runs = std::max(Finite(profile->runs, 0), 0.0) + 1;
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,26 @@
+// The cache member: what this statement took before, moved by what the planner expects of this run's constants.
+//
+// Per profile, decayed: mean and co-moments of log time y and kRegressors quantities x known at the start. Prediction
+// is mean(y) + b'(x - mean(x)), b the ridge solution (S + l I)^-1 (c + l b0): with few runs the prior slopes b0, with
+// many the profile's own. Outcomes are Huber-weighted (Huber 1964); the first run, often cold, counts for half.
+#pragma once
+#include "core/predict/predict.h"
+
+namespace query_shaper {
+
+struct Regressors {
+  double values[kRegressors];
+};
+
+// rates_log: the online member's log time for the same plan.
+Regressors RegressorsOf(const FeatureVector& features, double rates_log);
+
+// Whether the profile can answer at all.
+bool HasHistory(const Profile& profile);
+
+void PredictProfile(const Profile& profile, const Regressors& regressors, Target target, double* log, double* log_sd);
+
+// keep: what time has left of the profile's weight, 0..1.
+void LearnProfile(const Regressors& regressors, const Actual& actual, double keep, Profile* profile);
+
+}  // namespace query_shaper
