@@ -16,6 +16,7 @@
 #include "pg/pg.h"
 extern "C" {
 #include "port/atomics.h"
+#include "storage/condition_variable.h"
 #include "utils/hsearch.h"
 }
 
@@ -150,16 +151,24 @@ struct DatabaseSlot {
   Oid database;
   DatabaseState state;
   int32_t learner_pid;        // 0: none running
+  int32_t learner_procno;     // of its PGPROC, to set its latch
+  bool learner_failed;        // set when one is started, cleared by its orderly end
+  bool refresh;               // read what is new in the tables: a standby follows its primary
   TimestampTz learner_started;
+  TimestampTz loaded_at;      // when the tables were last read; 0: never
   TimestampTz hold_until;     // a DROP or ALTER DATABASE is under way: no learner starts before this
   TimestampTz retry_at;       // back-off after a learner failed
   int32_t failures;
-  bool reload;                // the tables changed behind the learner's back: import, restore, standby
+  bool reload;                // forget what is in shared memory and read the tables: import, restore, reset
+  uint32_t generation;        // grows with every such request: a write begun before it is rolled back
   pg_atomic_uint32 pending;   // outcomes and events waiting for this database's learner
-  pg_atomic_uint64 sent;      // outcomes ever accepted
+  pg_atomic_uint64 sent;      // outcomes and events ever accepted
   pg_atomic_uint64 stored;    // of these written to tables or given up
   pg_atomic_uint32 flush_requests;
+  pg_atomic_uint32 flushes_done;      // the last request that was served
+  pg_atomic_uint32 learner_failures;  // ever, in this database
   Models models;              // under knowledge_lock
+  bool models_dirty;          // not yet written to the table; under knowledge_lock
 };
 
 struct ProfileKey {  // zeroed before use: hashed as bytes
@@ -194,6 +203,7 @@ enum Metric {
   kMetricResumes,
   kMetricLateTrackings,
   kMetricWrappersExhausted,
+  kMetricOutcomesLost,  // taken by a learner that failed before they were in the tables
   kMetrics
 };
 
@@ -202,7 +212,11 @@ struct SharedState {
   LWLock* knowledge_lock;
   int backends;       // slots, by pgprocno
   int databases;
+  int profile_capacity;
   volatile int launcher_pid;
+  volatile int launcher_procno;      // of its PGPROC, -1: none
+  pg_atomic_uint32 learners_wanted;  // a database waits for a worker slot: long-running learners make room
+  ConditionVariable flushed;         // broadcast when a learner has served a flush or failed
   pg_atomic_uint32 running;  // tracked top-level statements running now
   pg_atomic_uint64 numbers;  // source of record numbers
   pg_atomic_uint64 metrics[kMetrics];
@@ -232,7 +246,8 @@ void RequireSharedState();
 // Copies a consistent statement; false when it is free or kept changing.
 bool ReadStatement(BackendSlot* backend, int level, StatementSlot* copy);
 
-// Claims a free record, null when all are in use (counted by the caller).
+// Claims a free record and numbers it, null when all are in use (counted by the caller). A record that is not sent when
+// its process ends is freed.
 OutcomeRecord* ClaimOutcome();
 EventRecord* ClaimEvent();
 

@@ -25,4 +25,19 @@ void SendEvent(EventRecord* record);
 void RecordEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
                  const char* details);
 
+// Returns when every outcome and event sent before, and all that was learned, is in the tables (on a standby: in shared memory).
+// Interruptible. Raises 55000 when the database has no slot, 53400 when no worker can be started, 58000 when the learner fails.
+void FlushAndWait();
+
+// For functions that change the tables themselves (import, forget, reset): when the current transaction commits, forgets
+// what shared memory knows of this database and has the tables read anew. To keep the learner from adding rows meanwhile
+// call FlushAndWait() first, then lock the tables in SHARE ROW EXCLUSIVE MODE.
+void ReloadAtCommit();
+
+// Solves this database's models anew, in shared memory; the learner writes them soon after (FlushAndWait() to be sure).
+void TrainNow();
+
+// Copies this database's models as they are in shared memory; false (and cold models) before they are loaded.
+bool CopyModels(Models* models);
+
 }  // namespace query_shaper
