@@ -15,9 +15,9 @@ struct PaceSample {
   int32_t nodes = 0;
   float pipeline_ms[kMaxPipelines] = {};    // wall time while the pipeline was the running one
   float pipeline_work[kMaxPipelines] = {};  // nominal ms (core/track/work_model.h) of it with the rows that really came
-  float curve[kCurvePoints] = {};           // raw progress (before the curve) at time fraction (i + 1) / (kCurvePoints + 1)
-  float row_factor[kPaceNodes] = {};        // log(actual / planned rows, all loops)
-  uint64_t row_known = 0;                   // bit i: row_factor[i] was measured on a node that ran to its end
+  float curve[kCurvePoints] = {};     // raw progress (before the curve) at time fraction (i + 1) / (kCurvePoints + 1)
+  float row_factor[kPaceNodes] = {};  // log(actual / planned rows, all loops)
+  uint64_t row_known = 0;             // bit i: row_factor[i] was measured on a node that ran to its end
   // |true - shown| / shown standard deviation at quarters of the run, to calibrate the band; negative: not sampled
   float band_z[4] = {-1, -1, -1, -1};
 };
@@ -27,13 +27,13 @@ static_assert(std::is_trivially_copyable_v<PaceSample>);
 struct Pace {
   float weight = 0;  // decayed number of runs; 0: nothing known
   int32_t pipelines = 0;
-  float ms[kMaxPipelines] = {};    // decayed sums: wall time ...
-  float work[kMaxPipelines] = {};  // ... and nominal work of the pipelines
-  float row_factor[kPaceNodes] = {};    // decayed mean of log(actual / planned rows)
-  float row_spread[kPaceNodes] = {};    // decayed mean absolute deviation of it
-  float row_weight[kPaceNodes] = {};    // decayed number of runs that measured it
-  float curve[kCurvePoints] = {};       // mean raw progress at time fractions
-  float curve_spread = 0.3f;            // mean absolute deviation of raw progress from the curve
+  float ms[kMaxPipelines] = {};       // decayed sums: wall time ...
+  float work[kMaxPipelines] = {};     // ... and nominal work of the pipelines
+  float row_factor[kPaceNodes] = {};  // decayed mean of log(actual / planned rows)
+  float row_spread[kPaceNodes] = {};  // decayed mean absolute deviation of it
+  float row_weight[kPaceNodes] = {};  // decayed number of runs that measured it
+  float curve[kCurvePoints] = {};     // mean raw progress at time fractions
+  float curve_spread = 0.3f;          // mean absolute deviation of raw progress from the curve
 };
 static_assert(std::is_trivially_copyable_v<Pace>);
 

@@ -7,11 +7,11 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kTickMs = 10;           // the noise figures below are per tick of this length
-constexpr double kDriftDecay = 0.98;     // per tick
-constexpr double kWorkNoise = 0.004;     // of remaining work, per tick
-constexpr double kSpeedNoise = 0.02;     // of speed, per tick
-constexpr double kDriftNoise = 0.0004;   // of speed per ms, per tick
+constexpr double kTickMs = 10;          // the noise figures below are per tick of this length
+constexpr double kDriftDecay = 0.98;    // per tick
+constexpr double kWorkNoise = 0.004;    // of remaining work, per tick
+constexpr double kSpeedNoise = 0.02;    // of speed, per tick
+constexpr double kDriftNoise = 0.0004;  // of speed per ms, per tick
 constexpr double kLeastSpeed = 1e-6;
 
 }  // namespace
@@ -99,8 +99,8 @@ double KalmanFilter::EtaMs() const { return state_[0] / state_[1]; }
 double KalmanFilter::EtaSdMs() const {
   double per_work = 1 / state_[1];
   double per_speed = -state_[0] / (state_[1] * state_[1]);
-  double variance = per_work * per_work * cov_[0][0] + per_speed * per_speed * cov_[1][1] +
-                    2 * per_work * per_speed * cov_[0][1];
+  double variance =
+      per_work * per_work * cov_[0][0] + per_speed * per_speed * cov_[1][1] + 2 * per_work * per_speed * cov_[0][1];
   return std::sqrt(std::max(0.0, variance));
 }
 

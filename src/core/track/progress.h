@@ -1,12 +1,13 @@
-// How far a running plan is and how long it will still take: pipelines, refined cardinalities, learned pace, Kalman filter.
+// How far a running plan is and how long it will still take: pipelines, refined cardinalities, learned pace, Kalman
+// filter.
 //
 // Update() runs in a signal handler: no allocation, no exception, no lock, bounded time, O(nodes).
 //
 // Method. The plan is cut at its blocking operators into pipelines (Chaudhuri, Narasayya, Ramamurthy 2004; Luo et al.
 // 2004). Every tick the rows so far and the fraction read of each pipeline's drivers refine the expected rows of every
-// node: with n rows seen at fraction f and an estimate E,  N = n + (1 - f) (n + s E) / (f + s),  a Gamma-Poisson posterior
-// whose prior weighs like a share s of the input. Rows become nominal work (work_model.h), nominal work becomes
-// expected milliseconds by the learned pace, and a Kalman filter follows what is left of it.
+// node: with n rows seen at fraction f and an estimate E,  N = n + (1 - f) (n + s E) / (f + s),  a Gamma-Poisson
+// posterior whose prior weighs like a share s of the input. Rows become nominal work (work_model.h), nominal work
+// becomes expected milliseconds by the learned pace, and a Kalman filter follows what is left of it.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -15,6 +16,7 @@
 #include "core/predict/predict.h"
 #include "core/track/kalman.h"
 #include "core/predict/pace.h"
+#include "core/track/work_model.h"
 
 namespace query_shaper {
 
@@ -26,22 +28,22 @@ struct NodeCounters {
   double total_units = 0;  // 0: no position known
   double held_rows = 0;    // rows in the node's hash table or groups in its aggregate
   double memory_kb = 0;
-  double batches = 0;      // hash join: batches now; hash aggregate: batches used
-  double batch_now = 0;    // hash join: batch in work
-  bool sorted = false;     // sort: sorting is over, rows are coming out
-  bool filled = false;     // hash table built, hash aggregate's input read to its end
-  bool ended = false;      // returned its last row at least once
+  double batches = 0;    // hash join: batches now; hash aggregate: batches used
+  double batch_now = 0;  // hash join: batch in work
+  bool sorted = false;   // sort: sorting is over, rows are coming out
+  bool filled = false;   // hash table built, hash aggregate's input read to its end
+  bool ended = false;    // returned its last row at least once
 };
 static_assert(std::is_trivially_copyable_v<NodeCounters>);
 
 enum class Wait : uint8_t { kNone = 0, kIo = 1, kLock = 2, kClient = 3, kOther = 4 };
 
 struct Tick {
-  double elapsed_ms = 0;  // wall time of the statement without pauses
-  double cpu_ms = 0;      // CPU of the leader since start
-  double temp_blocks = 0; // temporary blocks read and written
-  double read_blocks = 0; // shared and local blocks read or hit
-  double rows_sent = 0;   // es_processed
+  double elapsed_ms = 0;   // wall time of the statement without pauses
+  double cpu_ms = 0;       // CPU of the leader since start
+  double temp_blocks = 0;  // temporary blocks read and written
+  double read_blocks = 0;  // shared and local blocks read or hit
+  double rows_sent = 0;    // es_processed
   Wait wait = Wait::kNone;
 };
 
@@ -62,8 +64,8 @@ struct NodeProgress {
 // One statement's progress; trivially copyable, fixed size, no heap: it lives in static memory.
 class Progress {
  public:
-  // Splits the plan into pipelines and seeds time left from the estimate. Async-signal-safe too: late tracking begins in a tick.
-  // pace and band may be null (nothing known).
+  // Splits the plan into pipelines and seeds time left from the estimate. Async-signal-safe too: late tracking begins
+  // in a tick. pace and band may be null (nothing known).
   void Begin(const PlanTree& plan, const Estimate& estimate, const Pace* pace, const BandScale* band);
 
   // counters[i] belongs to plan.nodes[i] of the same plan given to Begin().
@@ -89,34 +91,35 @@ class Progress {
  private:
   // Position of a node in the tree and among the pipelines; fixed at Begin().
   struct Link {
-    int16_t outer, inner;                // children by role, -1 none; members count as outer
-    int16_t first_child, next_sibling;   // every child
-    int16_t pipeline;                    // where its rows come out
-    int16_t feed;                        // where its input is taken in: another one for blocking nodes
-    int16_t loop_source;                 // node whose rows are this node's loops, -1: scanned once
+    int16_t outer, inner;               // children by role, -1 none; members count as outer
+    int16_t first_child, next_sibling;  // every child
+    int16_t pipeline;                   // where its rows come out
+    int16_t feed;                       // where its input is taken in: another one for blocking nodes
+    int16_t loop_source;                // node whose rows are this node's loops, -1: scanned once
     bool in_subplan;
   };
 
   struct NodeState {
-    double planned;    // planned rows, all loops and processes
-    double prior;      // the same with what earlier runs taught
-    double strength;   // weight of the prior, as a share of the input
-    double rows;       // so far
-    double total;      // refined
-    double fraction;   // share of its output that its parent has taken
-    double log_sd;     // of total
-    double seen_units; // furthest position of a driver
-    double input_work_done, input_work;
-    double output_work_done, output_work;
-    double blind_work;
+    double planned;          // planned rows, all loops and processes
+    double prior;            // the same with what earlier runs taught
+    double strength;         // weight of the prior, as a share of the input
+    double rows;             // so far
+    double total;            // refined
+    double fraction;         // share of its output that its parent has taken
+    double log_sd;           // of total
+    double seen_units;       // furthest position of a driver
+    double work_done, work;  // nominal
     bool started, finished, input_over;
   };
 
   struct PipelineState {
     double rate;  // expected ms per nominal work, learned or 1
-    double done, total, uncertain;  // nominal work, its standard deviation
-    double ms;
-    bool started, finished;
+    double done;  // nominal work
+    double total;
+    double uncertain;  // standard deviation of what is left
+    double blind;      // part of what is left that goes on now with no counter moving
+    double last_done;  // at the tick before
+    double ms;         // wall time while it was the running one
   };
 
   // pipelines.cpp
@@ -126,7 +129,7 @@ class Progress {
   // refine.cpp
   void MarkFinished(const PlanTree& plan, const NodeCounters* counters);
   void RefineNode(const PlanTree& plan, const NodeCounters* counters, int i);
-  void RefineLeaf(const PlanNode& node, const NodeCounters& counters, const Link& link, NodeState* state);
+  void RefineLeaf(const NodeCounters& counters, const Link& link, NodeState* state);
   double InputRatio(const PlanNode& node, const Link& link) const;
   double InputFraction(const PlanNode& node, const Link& link) const;
   void CutAtLimits(const PlanTree& plan);
@@ -138,7 +141,8 @@ class Progress {
 
   // progress.cpp
   void Remember(const TimeLeft& left, double elapsed_ms, double raw);
-  double CurveShare(double raw) const;
+  double TimeShare(double raw) const;
+  double SilentWork(double stuck_ms) const;
 
   double work_ratio_ = 1;
   double speed_ratio_ = 1;
@@ -154,6 +158,22 @@ class Progress {
   NodeState states_[kMaxPlanNodes];
   PipelineState pipes_[kMaxPipelines];
   KalmanFilter filter_;
+  Pace pace_;
+  BandScale band_;
+  bool repeated_ = false;
+  bool stalled_ = false;
+  double predicted_ms_ = 0, predicted_log_sd_ = 1;  // the estimate at Begin()
+  double prior_speed_ = 1, prior_speed_sd_ = 1;     // expected ms per ms, and log standard deviation
+  double planned_work_ = 0;                         // expected ms before anything ran
+  double done_ = 0;                                 // expected ms of work done
+  double silent_ = 0;                               // the same believed done since the last counter moved
+  double last_ms_ = 0;                              // elapsed at the last tick
+  double moved_ms_ = 0;                             // elapsed when a counter last moved
+  double stall_ms_ = 0;                             // total time stalled
+  double eta_ms_ = 0, eta_log_sd_ = 1;              // as last shown, before a stall
+  int16_t current_ = 0;                             // pipeline that moved last
+  double trace_step_ms_ = 0;
+  float trace_log_sd_[kTracePoints];
 };
 static_assert(std::is_trivially_copyable_v<Progress>);
 

@@ -16,12 +16,12 @@ struct OperatorCost {
   double page;
 };
 
-constexpr double kQualNs = 45;        // per clause and row tested
-constexpr double kAggregateNs = 35;   // per aggregate call and input row
-constexpr double kKeyNs = 40;         // per grouping or hash key and input row
-constexpr double kCompareNs = 22;     // per comparison of a sort, first key
-constexpr double kSpillNsPerByte = 1; // written and read back
-constexpr double kReadPageNs = 12000; // a page that is not in shared buffers but mostly in the kernel's cache
+constexpr double kQualNs = 45;         // per clause and row tested
+constexpr double kAggregateNs = 35;    // per aggregate call and input row
+constexpr double kKeyNs = 40;          // per grouping or hash key and input row
+constexpr double kCompareNs = 22;      // per comparison of a sort, first key
+constexpr double kSpillNsPerByte = 1;  // written and read back
+constexpr double kReadPageNs = 12000;  // a page that is not in shared buffers but mostly in the kernel's cache
 
 OperatorCost CostOf(const PlanNode& node) {
   switch (node.op) {

@@ -1,9 +1,10 @@
 // Nominal work of a plan node: the milliseconds its rows would take on the machine where the table was fitted.
 //
 // Work is linear in what a node does:  w = c_loop loops + c_in outer rows + c_inner inner rows + c_out rows out
-// + c_page pages + c_qual quals rows tested, plus the blind part of sorts (c_compare n log2 n). Only ratios between operators matter: the overall
-// speed is seeded by the prediction and tracked by the filter. The planner's own costs are not used: their page costs
-// stand for disks, and a node's self cost says nothing about rows other than the planned ones.
+// + c_page pages + c_qual quals rows tested, plus the blind part of sorts (c_compare n log2 n). Only ratios between
+// operators matter: the overall speed is seeded by the prediction and tracked by the filter. The planner's own costs
+// are not used: their page costs stand for disks, and a node's self cost says nothing about rows other than the planned
+// ones.
 #pragma once
 #include "core/plan/plan_tree.h"
 

@@ -1,0 +1,104 @@
+// Every tick: refined rows become nominal work done and left, by node and by pipeline.
+#include "core/track/progress.h"
+#include "core/track/work_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace query_shaper {
+
+namespace {
+
+bool ScansHeap(const PlanNode& node) { return node.op == Operator::kSeqScan || node.op == Operator::kSampleScan; }
+
+}  // namespace
+
+// What node i has done (whole false) or will have done at its end (whole true).
+NodeFlow Progress::FlowOf(const PlanTree& plan, int i, bool whole) const {
+  const PlanNode& node = plan.nodes[i];
+  const Link& link = links_[i];
+  const NodeState& state = states_[i];
+  auto rows_of = [&](int child) {
+    const NodeState& s = states_[child];
+    return whole && !s.finished ? s.total : s.rows;
+  };
+  NodeFlow flow;
+  bool over = state.finished;
+  flow.out_rows = whole && !over ? state.total : state.rows;
+  flow.loops = state.started || whole ? 1 : 0;
+  if (over && !state.started) flow.loops = 0;
+  if (link.loop_source >= 0) flow.loops = rows_of(link.loop_source);
+  double share = whole ? 1 : state.fraction;
+  if (over) share = state.started || state.rows > 0 ? 1 : 0;
+  if (ScansHeap(node)) {
+    double scans = link.loop_source >= 0 ? flow.loops : share;
+    flow.outer_rows = std::max(node.relation_rows, node.rows) * scans;
+    flow.pages = node.relation_pages * scans;
+    return flow;
+  }
+  if (node.op == Operator::kBitmapHeapScan) {
+    flow.pages = std::min(node.relation_pages * std::max(1.0, flow.loops), flow.out_rows);
+    return flow;
+  }
+  if (link.outer >= 0) {
+    for (int child = link.first_child; child >= 0; child = links_[child].next_sibling) {
+      ChildRole role = plan.nodes[child].role;
+      if (role == ChildRole::kInner) flow.inner_rows += rows_of(child);
+      if (role == ChildRole::kOuter || role == ChildRole::kMember) flow.outer_rows += rows_of(child);
+    }
+  }
+  return flow;
+}
+
+void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
+  for (int p = 0; p < pipelines_; ++p) {
+    PipelineState& pipe = pipes_[p];
+    pipe.done = pipe.total = pipe.uncertain = pipe.blind = 0;
+  }
+  for (int i = 0; i < count_; ++i) {
+    const PlanNode& node = plan.nodes[i];
+    const Link& link = links_[i];
+    NodeState& state = states_[i];
+    NodeFlow whole = FlowOf(plan, i, true);
+    NodeFlow part = FlowOf(plan, i, false);
+    double input = InputWork(node, whole), input_done = std::min(InputWork(node, part), input);
+    double output = OutputWork(node, whole), output_done = std::min(OutputWork(node, part), output);
+    double blind = 0, blind_done = 0;
+    bool once = link.loop_source < 0 && !link.in_subplan;
+    if (whole.outer_rows > 0) {
+      double runs = std::max(1.0, whole.loops);
+      blind = runs * BlindWork(node, whole.outer_rows / runs);
+      bool silent = once && (node.op == Operator::kSort || node.agg == AggStrategy::kPlain);
+      if (state.finished || (node.op == Operator::kSort && counters != nullptr && counters[i].sorted)) {
+        blind_done = blind;
+      } else if (silent) {
+        if (state.input_over && state.started) pipes_[link.feed].blind += blind;
+      } else {
+        blind_done = input > 0 ? blind * input_done / input : 0;
+      }
+    }
+    state.work = input + output + blind;
+    state.work_done = input_done + output_done + blind_done;
+    // Estimates of nodes in a pipeline err together: standard deviations add.
+    double open_input = input - input_done + blind - blind_done, open_output = output - output_done;
+    double doubt = std::expm1(std::min(1.5, state.log_sd)) * (1 - state.fraction);
+    if (state.finished) doubt = 0;
+    double input_doubt =
+        link.outer >= 0 && link.feed != link.pipeline
+            ? std::expm1(std::min(1.5, states_[link.outer].log_sd)) * (1 - states_[link.outer].fraction)
+            : doubt;
+    PipelineState& feed = pipes_[link.feed];
+    PipelineState& pipe = pipes_[link.pipeline];
+    feed.total += input + blind;
+    feed.done += input_done + blind_done;
+    feed.uncertain += open_input * input_doubt;
+    pipe.total += output;
+    pipe.done += output_done;
+    pipe.uncertain += open_output * doubt;
+    nodes_[i].refined_rows = static_cast<float>(state.total);
+    double share = state.work > 0 ? state.work_done / state.work : state.fraction;
+    nodes_[i].progress = static_cast<float>(state.finished ? 1 : std::clamp(share, 0.0, 1.0));
+  }
+}
+
+}  // namespace query_shaper

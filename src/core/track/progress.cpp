@@ -1,0 +1,220 @@
+// The way from counters to time left: speed, blind phases, stalls, curve, band.
+#include "core/track/progress.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace query_shaper {
+
+namespace {
+
+constexpr double kNominalLogSd = 0.5;      // of the work model's speed on an unknown server
+constexpr double kLearnedLogSd = 0.15;     // of a learned pace
+constexpr double kPlannedWorkLogSd = 0.9;  // of planned work against what comes
+constexpr double kLearnedWorkLogSd = 0.25;
+constexpr double kSlowest = 0.3;  // bounds of the filter's speed against the average
+constexpr double kFastest = 3;
+constexpr double kStallMs = 150;     // a shorter wait is part of ordinary running
+constexpr double kBandFloorMs = 10;  // the band's resolution near the end
+
+double Precision(double sd) { return 1 / (sd * sd + 1e-6); }
+
+}  // namespace
+
+void Progress::Begin(const PlanTree& plan, const Estimate& estimate, const Pace* pace, const BandScale* band) {
+  std::memset(static_cast<void*>(this), 0, sizeof(*this));
+  work_ratio_ = speed_ratio_ = 1;
+  band_ = band != nullptr ? *band : BandScale{};
+  pace_ = Pace{};
+  Cut(plan);
+  repeated_ = pace != nullptr && pace->weight > 0 && pace->pipelines == pipelines_;
+  if (repeated_) pace_ = *pace;
+  PlanRows(plan, repeated_ ? &pace_ : nullptr);
+  for (int p = 0; p < pipelines_; ++p) {
+    double rate = repeated_ ? PaceRate(pace_, p) : 0;
+    pipes_[p].rate = rate > 0 ? rate : 1;
+  }
+  for (int i = 0; i < count_; ++i) states_[i].started = false;
+  Account(plan, nullptr);
+  for (int p = 0; p < pipelines_; ++p) planned_work_ += pipes_[p].rate * pipes_[p].total;
+  planned_work_ = std::max(planned_work_, 1e-3);
+
+  predicted_ms_ =
+      std::isfinite(estimate.targets[kTimeMs].value) ? std::max(0.1, estimate.targets[kTimeMs].value) : planned_work_;
+  predicted_log_sd_ = std::isfinite(estimate.log_sd) ? std::clamp(estimate.log_sd, 0.05, 3.0) : 1;
+  double model_sd = repeated_ ? kLearnedLogSd : kNominalLogSd;
+  double work_sd = repeated_ ? kLearnedWorkLogSd : kPlannedWorkLogSd;
+  double implied_sd = std::sqrt(predicted_log_sd_ * predicted_log_sd_ + work_sd * work_sd);
+  double implied = std::clamp(std::log(planned_work_ / predicted_ms_), -4.0, 4.0);
+  double precision = Precision(model_sd) + Precision(implied_sd);
+  double log_speed = implied * Precision(implied_sd) / precision;
+  prior_speed_ = std::exp(log_speed);
+  prior_speed_sd_ = std::sqrt(1 / precision);
+  filter_.Seed(planned_work_, planned_work_ * std::min(2.0, work_sd), prior_speed_, prior_speed_ * prior_speed_sd_);
+  eta_ms_ = predicted_ms_;
+  eta_log_sd_ = predicted_log_sd_;
+}
+
+// Work believed done since the last counter moved: time goes on at the expected speed towards the end of the blind
+// phase, or half of what the pipeline has left where none is known, without ever reaching it.
+double Progress::SilentWork(double stuck_ms) const {
+  const PipelineState& pipe = pipes_[current_];
+  double room = 0;
+  for (int p = 0; p < pipelines_; ++p) room = std::max(room, pipes_[p].blind * pipes_[p].rate);
+  if (room <= 0) room = 0.5 * std::max(0.0, pipe.total - pipe.done) * pipe.rate;
+  if (room <= 0) return 0;
+  return room * -std::expm1(-filter_.speed() * stuck_ms / room);
+}
+
+// Share of the time over at raw progress, by the mean curve of earlier runs: monotone, linear between its points.
+double Progress::TimeShare(double raw) const {
+  double before = 0, share_before = 0;
+  for (int i = 0; i <= kCurvePoints; ++i) {
+    double here = i < kCurvePoints ? std::max<double>(before, pace_.curve[i]) : 1;
+    double share = (i + 1.0) / (kCurvePoints + 1);
+    if (raw <= here || i == kCurvePoints) {
+      double width = here - before;
+      double part = width > 1e-9 ? std::clamp((raw - before) / width, 0.0, 1.0) : 1;
+      return share_before + part * (share - share_before);
+    }
+    before = here;
+    share_before = share;
+  }
+  return 1;
+}
+
+TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, const Tick& tick) {
+  double now = std::isfinite(tick.elapsed_ms) ? std::max(tick.elapsed_ms, last_ms_) : last_ms_;
+  double dt = now - last_ms_;
+  last_ms_ = now;
+  TimeLeft left;
+  Refine(plan, counters);
+  Account(plan, counters);
+
+  double done = 0, open_now = 0, open_later = 0, uncertain = 0, nominal_done = 0, nominal_total = 0;
+  double most = 0;
+  for (int p = 0; p < pipelines_; ++p) {
+    PipelineState& pipe = pipes_[p];
+    double step = (pipe.done - pipe.last_done) * pipe.rate;
+    if (step > most) {
+      most = step;
+      current_ = static_cast<int16_t>(p);
+    }
+    pipe.last_done = pipe.done;
+  }
+  for (int p = 0; p < pipelines_; ++p) {
+    const PipelineState& pipe = pipes_[p];
+    done += pipe.done * pipe.rate;
+    (p == current_ ? open_now : open_later) += std::max(0.0, pipe.total - pipe.done) * pipe.rate;
+    uncertain += pipe.uncertain * pipe.rate;
+    nominal_done += pipe.done;
+    nominal_total += pipe.total;
+  }
+  pipes_[current_].ms += dt;
+  bool moved = std::fabs(done - done_) > 1e-7 * (1 + done_);
+  double step = done - done_;
+  done_ = done;
+  if (moved) moved_ms_ = now;
+  bool stalled = !moved && tick.wait != Wait::kNone && now - moved_ms_ >= kStallMs;
+  double total = std::max(done + open_now + open_later, 1e-6);
+  double raw = std::clamp(done / total, 0.0, 1.0);
+
+  if (stalled) {
+    // Whatever holds the statement says nothing of when it lets go: what was left is still left, and as much
+    // again is to be feared as was waited already.
+    double waited = now - moved_ms_;
+    stall_ms_ += stalled_ ? dt : waited;
+    stalled_ = true;
+    left.stalled = true;
+    left.eta_ms = eta_ms_ + waited;
+    left.progress = now > 0 ? now / (now + left.eta_ms) : 0;
+    double spread = std::exp(1.28 * eta_log_sd_);
+    left.low_ms = eta_ms_ / spread;
+    left.high_ms = eta_ms_ * spread + 4 * waited;
+    left.discrepancy = (std::log(now + left.eta_ms) - std::log(predicted_ms_)) / predicted_log_sd_;
+    return left;
+  }
+  stalled_ = false;
+  double running = std::max(0.0, now - stall_ms_);
+
+  double silent = moved ? 0 : SilentWork(now - moved_ms_);
+  double advanced = step + silent - silent_;
+  silent_ = silent;
+  double believed = done + silent;
+  open_now = std::max(0.0, open_now - silent);
+
+  // Average speed, the prior worth the first moments of the run.
+  double worth = 15 + 0.03 * std::min(predicted_ms_, 10000.0);
+  double average = (believed + worth * prior_speed_) / (running + worth);
+  average = std::max(average, 1e-6);
+  if (dt > 0) {
+    double speed = std::max(0.0, advanced) / dt;
+    double speed_sd = average * (0.5 + (speed > 2 * average ? 0.5 : 0));
+    double later = open_later * filter_.speed() / average;
+    double work_sd = uncertain + 0.02 * total;
+    if (moved || silent > 0) {
+      filter_.Step(dt, open_now + later, work_sd, speed, speed_sd, kSlowest * average, kFastest * average);
+    } else {
+      filter_.Coast(dt);
+    }
+  }
+  double tracked_ms = filter_.EtaMs();
+  double tracked_sd = std::clamp(filter_.EtaSdMs() / std::max(running + tracked_ms, 1.0), 0.02, 2.0);
+
+  // The prediction still has a say while little was seen; once its time is over, it has none.
+  double share = running / std::max(running + tracked_ms, 1e-3);
+  double tracked_log_sd = std::sqrt(tracked_sd * tracked_sd + 0.09 * (1 - share) * (1 - share));
+  double over = running / predicted_ms_;
+  double prediction_sd = predicted_log_sd_ * (1 + 2 * over * over) + share;
+  double trust = Precision(prediction_sd) / (Precision(prediction_sd) + Precision(tracked_log_sd));
+  double log_total = (1 - trust) * std::log(running + tracked_ms + 1e-3) +
+                     trust * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
+  double total_ms = std::exp(log_total);
+
+  if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && raw > 0.01) {
+    double time_share = std::max(TimeShare(raw), 1e-3);
+    double weight = 0.5 * raw / (raw + 2 * pace_.curve_spread);
+    total_ms = std::exp((1 - weight) * std::log(total_ms) + weight * std::log(std::max(running, 1.0) / time_share));
+  }
+  left.eta_ms = std::max(0.0, total_ms - running);
+  double log_sd = std::sqrt(1 / (Precision(prediction_sd) + Precision(tracked_log_sd)));
+  eta_log_sd_ = std::clamp(log_sd * (running + left.eta_ms) / std::max(left.eta_ms, 1.0), 0.02, 3.0);
+  eta_ms_ = left.eta_ms;
+
+  double whole = now + left.eta_ms;
+  left.progress = whole > 0 ? std::clamp(now / whole, 0.0, 1.0) : 0;
+  int quarter = std::clamp(static_cast<int>(4 * left.progress), 0, 3);
+  double spread = std::exp(std::min(5.0, band_.z80[repeated_ ? 1 : 0][quarter] * eta_log_sd_));
+  left.low_ms = std::max(0.0, (left.eta_ms + kBandFloorMs) / spread - kBandFloorMs);
+  left.high_ms = (left.eta_ms + kBandFloorMs) * spread - kBandFloorMs;
+  left.discrepancy = (std::log(std::max(whole, 0.1)) - std::log(predicted_ms_)) / predicted_log_sd_;
+
+  work_ratio_ = std::clamp(total / planned_work_, 1e-6, 1e6);
+  speed_ratio_ = std::clamp(average / prior_speed_, 1e-4, 1e4);
+  work_share_ = nominal_total > 0 ? std::clamp(nominal_done / nominal_total, 0.0, 1.0) : 0;
+  Remember(left, now, raw);
+  return left;
+}
+
+// Keeps the trace evenly spread without knowing how long the run will be: when it is full every other point goes.
+void Progress::Remember(const TimeLeft& left, double elapsed_ms, double raw) {
+  if (trace_count_ > 0 && elapsed_ms - trace_[trace_count_ - 1].elapsed_ms < trace_step_ms_) return;
+  if (trace_count_ == kTracePoints) {
+    for (int i = 0; i < kTracePoints / 2; ++i) {
+      trace_[i] = trace_[2 * i];
+      trace_log_sd_[i] = trace_log_sd_[2 * i];
+    }
+    trace_count_ = kTracePoints / 2;
+    double span = trace_[trace_count_ - 1].elapsed_ms - trace_[0].elapsed_ms;
+    trace_step_ms_ = span / (trace_count_ - 1);
+    if (elapsed_ms - trace_[trace_count_ - 1].elapsed_ms < trace_step_ms_) return;
+  }
+  auto narrow = [](double x) { return static_cast<float>(std::min(x, 1e30)); };
+  trace_[trace_count_] = {narrow(elapsed_ms),  narrow(left.progress), narrow(left.eta_ms),
+                          narrow(left.low_ms), narrow(left.high_ms),  narrow(raw)};
+  trace_log_sd_[trace_count_] = narrow(eta_log_sd_);
+  ++trace_count_;
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,283 @@
+// Every tick: which nodes are over, and how many rows the others will deliver in all.
+#include "core/track/progress.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace query_shaper {
+
+namespace {
+
+constexpr double kMaxRatio = 1e4;
+
+bool HashesGroups(const PlanNode& node) {
+  return node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed);
+}
+
+double Ratio(double refined, double prior) {
+  return std::clamp((refined + 0.5) / (prior + 0.5), 1 / kMaxRatio, kMaxRatio);
+}
+
+double Share(double part, double whole) { return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0; }
+
+// Posterior mean of a row total: n rows seen at fraction f, expected `prior` in all (see progress.h).
+double Posterior(double n, double f, double prior, double strength) {
+  return n + (1 - f) * (n + strength * prior) / (f + strength);
+}
+
+// Distinct values among `all` draws when the first `seen` of them showed `distinct`: solves D (1 - exp(-seen / D)) =
+// distinct and asks for the same at `all`. Uniform values assumed, so skew makes it low; never below what was seen.
+double ExtrapolateGroups(double distinct, double seen, double all) {
+  if (distinct <= 0 || seen <= 0 || all <= seen) return distinct;
+  if (distinct >= seen * 0.999) return distinct * all / seen;
+  double low = distinct, high = distinct * 1e4;
+  for (int step = 0; step < 40; ++step) {
+    double middle = std::sqrt(low * high);
+    (middle * -std::expm1(-seen / middle) < distinct ? low : high) = middle;
+  }
+  return std::max(distinct, -low * std::expm1(-all / low));
+}
+
+}  // namespace
+
+void Progress::MarkFinished(const PlanTree& plan, const NodeCounters* counters) {
+  for (int i = 0; i < count_; ++i) {
+    const PlanNode& node = plan.nodes[i];
+    const NodeCounters& c = counters[i];
+    const Link& link = links_[i];
+    NodeState& state = states_[i];
+    bool once = link.loop_source < 0 && !link.in_subplan;
+    if (once && c.ended) state.finished = true;
+    if (c.total_units > 0) {
+      // The position falls back to none when the scan ends.
+      if (once && c.done_units <= 0 && state.seen_units >= 0.9 * c.total_units) state.finished = true;
+      state.seen_units = std::max(state.seen_units, std::min(c.done_units, c.total_units));
+    }
+    int parent = node.parent;
+    if (parent < 0) continue;
+    const NodeCounters& above = counters[parent];
+    const PlanNode& upper = plan.nodes[parent];
+    if (node.role != ChildRole::kSubPlan || states_[parent].finished) {
+      bool taken = states_[parent].finished;
+      if (once && node.role != ChildRole::kInitPlan) {
+        if (upper.op == Operator::kSort && above.sorted) taken = true;
+        if (HashesGroups(upper) && above.filled) taken = true;
+        if (upper.op == Operator::kHash && upper.parent >= 0 && counters[upper.parent].filled) taken = true;
+        if (node.op == Operator::kHash && above.filled) taken = true;
+        if (upper.op == Operator::kBitmapHeapScan && above.rows > 0) taken = true;
+      }
+      if (taken) state.finished = true;
+    }
+  }
+}
+
+double Progress::InputRatio(const PlanNode& node, const Link& link) const {
+  double ratio = 1;
+  if (link.outer >= 0) ratio = Ratio(states_[link.outer].total, states_[link.outer].prior);
+  if (link.inner >= 0 && node.join != JoinKind::kSemi && node.join != JoinKind::kAnti) {
+    double inner = Ratio(states_[link.inner].total, states_[link.inner].prior);
+    // Rows of a looped inner side already hold the outer's ratio.
+    ratio = links_[link.inner].loop_source == link.outer ? inner : ratio * inner;
+  }
+  if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend || node.op == Operator::kBitmapOr) {
+    double total = 0, prior = 0;
+    for (int c = link.first_child; c >= 0; c = links_[c].next_sibling) {
+      total += states_[c].total;
+      prior += states_[c].prior;
+    }
+    ratio = Ratio(total, prior);
+  }
+  return std::clamp(ratio, 1 / kMaxRatio, kMaxRatio);
+}
+
+double Progress::InputFraction(const PlanNode& node, const Link& link) const {
+  if (link.outer < 0) return 0;
+  const NodeState& outer = states_[link.outer];
+  if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend) {
+    double taken = 0, total = 0;
+    for (int c = link.first_child; c >= 0; c = links_[c].next_sibling) {
+      taken += states_[c].fraction * (states_[c].total + 1);
+      total += states_[c].total + 1;
+    }
+    return Share(taken, total);
+  }
+  if (node.op == Operator::kNestLoop) {
+    if (outer.finished && link.inner >= 0 && !states_[link.inner].finished && outer.total > 0 && outer.total < 2)
+      return 0;
+    // The outer row in work is not over yet: on average half of it is.
+    return outer.rows > 0 && outer.total > 0 ? outer.fraction * std::max(0.0, outer.rows - 0.5) / outer.rows : 0;
+  }
+  if (node.op == Operator::kMergeJoin && link.inner >= 0) {
+    const NodeState& inner = states_[link.inner];
+    double weight = outer.total + 1, other = inner.total + 1;
+    return (outer.fraction * weight + inner.fraction * other) / (weight + other);
+  }
+  return outer.fraction;
+}
+
+void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* state) {
+  double expected = state->prior;
+  double fraction = 0;
+  bool positioned = false;
+  if (link.loop_source >= 0) {
+    const NodeState& source = states_[link.loop_source];
+    expected *= Ratio(source.total, source.prior);
+    fraction = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
+    positioned = true;
+  } else if (c.total_units > 0) {
+    fraction = Share(state->seen_units, c.total_units);
+    positioned = true;
+  }
+  state->rows = c.rows >= 0 ? c.rows : (state->finished ? expected : fraction * expected);
+  if (state->finished) {
+    state->total = state->rows;
+    state->fraction = 1;
+    return;
+  }
+  if (positioned) {
+    state->total = c.rows >= 0 ? Posterior(state->rows, fraction, expected, state->strength) : expected;
+    state->fraction = fraction;
+  } else {
+    // Only the estimate says where it ends; beyond it, what came is taken for nine tenths.
+    state->total = std::max(expected, state->rows / 0.9);
+    state->fraction = Share(state->rows, state->total);
+  }
+}
+
+void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, int i) {
+  const PlanNode& node = plan.nodes[i];
+  const NodeCounters& c = counters[i];
+  const Link& link = links_[i];
+  NodeState& state = states_[i];
+  state.started = state.started || c.rows > 0 || c.loops > 0 || c.done_units > 0 || c.held_rows > 0;
+  for (int child = link.first_child; child >= 0; child = links_[child].next_sibling) {
+    if (states_[child].started && plan.nodes[child].role != ChildRole::kInitPlan) state.started = true;
+  }
+  if (link.outer < 0 || node.op == Operator::kBitmapHeapScan) {
+    RefineLeaf(c, link, &state);
+    return;
+  }
+  const NodeState& outer = states_[link.outer];
+  double expected = state.prior * InputRatio(node, link);
+  double input = InputFraction(node, link);
+  state.input_over = outer.finished || (outer.fraction >= 1 && outer.started);
+  bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||
+                node.op == Operator::kGather || node.op == Operator::kGatherMerge || node.op == Operator::kWindowAgg ||
+                node.op == Operator::kIncrementalSort || node.op == Operator::kLockRows;
+  bool looped = link.loop_source >= 0 || link.in_subplan;
+  if (passes && !looped) {
+    expected = node.bounded ? std::min(state.prior, outer.total) : outer.total;
+  }
+  double counted = c.rows;
+  if (node.op == Operator::kHash && node.parent >= 0) counted = counters[node.parent].held_rows;
+  if (node.op == Operator::kModifyTable && counted <= 0) counted = outer.rows;
+  state.rows = counted >= 0 ? counted : (passes && node.op != Operator::kSort ? outer.rows : input * expected);
+  if (state.finished) {
+    state.total = state.rows;
+    state.fraction = 1;
+    return;
+  }
+  if (node.op == Operator::kHash) {
+    state.total = std::max(outer.total, state.rows);
+    if (outer.finished && state.rows > 0) state.total = state.rows;
+    state.fraction = input;
+    return;
+  }
+  if (node.op == Operator::kSort && !looped) {
+    state.total = std::max(expected, state.rows);
+    state.fraction = c.sorted ? Share(state.rows, state.total) : 0;
+    return;
+  }
+  if (HashesGroups(node) && !looped) {
+    double groups = expected;
+    if (c.held_rows > 0 && outer.rows > 0) {
+      double refined =
+          c.filled ? c.held_rows : ExtrapolateGroups(c.held_rows, outer.rows, std::max(outer.rows, outer.total));
+      double trust = c.filled && c.batches <= 1 ? 1 : input / (input + 0.2);
+      groups = std::exp(trust * std::log(refined + 1) + (1 - trust) * std::log(expected + 1)) - 1;
+      groups = std::max(groups, c.held_rows);
+    }
+    groups = std::min(groups, std::max(1.0, outer.total));
+    // A HAVING filter keeps some of them; what came out beyond that is a lower bound.
+    if (node.quals > 0) groups = std::min(groups, std::max(expected, 1.0));
+    state.total = std::max(groups, state.rows);
+    state.fraction = c.filled ? Share(state.rows, state.total) : 0;
+    return;
+  }
+  if (node.op == Operator::kAgg && node.agg == AggStrategy::kPlain && !looped) {
+    state.total = std::max(1.0, state.rows);
+    state.fraction = 0;
+    return;
+  }
+  if (looped) {
+    double f = input;
+    if (link.loop_source >= 0) {
+      const NodeState& source = states_[link.loop_source];
+      f = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
+    }
+    state.total = counted >= 0 ? Posterior(state.rows, f, expected, state.strength) : expected;
+    state.fraction = f;
+    return;
+  }
+  double total = counted >= 0 ? Posterior(state.rows, input, expected, state.strength) : expected;
+  if (node.op == Operator::kUnique || node.op == Operator::kGroup || node.op == Operator::kLimit) {
+    total = std::min(total, std::max(outer.total, state.rows));
+  }
+  if (node.op == Operator::kLimit && node.limit_rows >= 0) {
+    total = std::min(total, std::min(node.limit_rows, std::max(outer.total, state.rows)));
+    total = std::max(total, state.rows);
+    state.fraction = std::max(Share(state.rows, std::max(1.0, node.limit_rows)), input);
+  } else {
+    state.fraction = input;
+  }
+  // Hash join in several batches: after the probe side is read, the later batches still come.
+  if (node.op == Operator::kHashJoin && c.batches > 1) {
+    double batches = (std::max(0.0, c.batch_now) + 0.5) / c.batches;
+    state.fraction = outer.finished || input >= 1 ? std::max(0.5, 0.5 + 0.5 * batches) : 0.5 * input;
+    if (counted >= 0) total = Posterior(state.rows, state.fraction, expected, state.strength);
+  }
+  state.total = std::max(total, state.rows);
+}
+
+void Progress::CutAtLimits(const PlanTree& plan) {
+  double cut[kMaxPlanNodes];
+  for (int i = 0; i < count_; ++i) {
+    const PlanNode& node = plan.nodes[i];
+    NodeState& state = states_[i];
+    cut[i] = 1;
+    int parent = node.parent;
+    if (parent < 0) continue;
+    const PlanNode& upper = plan.nodes[parent];
+    bool streams = links_[parent].feed == links_[parent].pipeline && links_[i].pipeline == links_[parent].pipeline &&
+                   links_[i].feed == links_[i].pipeline;
+    if (upper.op == Operator::kLimit && upper.limit_rows >= 0 && node.role == ChildRole::kOuter) {
+      double wanted = std::max(1.0, upper.limit_rows);
+      if (state.total > wanted && links_[i].feed == links_[i].pipeline) {
+        cut[i] = wanted / state.total;
+      } else if (state.total > wanted) {
+        state.total = std::max(wanted, state.rows);
+        state.fraction = std::max(state.fraction, Share(state.rows, state.total));
+      }
+    } else if (streams) {
+      cut[i] = cut[parent];
+    }
+    if (cut[i] < 1 && !state.finished) {
+      state.total = std::max(state.rows, state.total * cut[i]);
+      state.fraction = std::min(1.0, state.fraction / cut[i]);
+    }
+  }
+}
+
+void Progress::Refine(const PlanTree& plan, const NodeCounters* counters) {
+  MarkFinished(plan, counters);
+  for (int k = 0; k < count_; ++k) {
+    RefineNode(plan, counters, order_[k]);
+    NodeState& state = states_[order_[k]];
+    if (!std::isfinite(state.total)) state.total = std::max(0.0, state.rows);
+    state.total = std::clamp(state.total, 0.0, 1e15);
+    state.fraction = std::clamp(state.fraction, 0.0, 1.0);
+  }
+  CutAtLimits(plan);
+}
+
+}  // namespace query_shaper
