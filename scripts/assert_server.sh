@@ -71,6 +71,8 @@ rm -rf "$target"
 mkdir -p "$target"
 mv "$work/src" "$target/src"
 cd "$target/src"
+# PostgreSQL makes its generated headers at level 0 alone: a make above this script must not show through.
+unset MAKELEVEL MAKEFLAGS MFLAGS
 log="$target/build.log"
 {
   CC=gcc CFLAGS="$cflags" ./configure --prefix="$target/install" "${configure_options[@]}"
