@@ -1,5 +1,7 @@
 // The one include of PostgreSQL: everything above the door sees its headers through this one.
 #pragma once
+#include "core/base/error.h"  // C++ before C: PostgreSQL's headers take common names
+
 extern "C" {
 #include "postgres.h"
 

@@ -11,8 +11,12 @@ using namespace feature;
 namespace {
 
 constexpr double kHuge = 1e15;  // keeps products finite; nothing real is larger
-constexpr double kPageBytes = 8192;
 constexpr double kTupleHeader = 24;  // of a MinimalTuple with its pointer, roughly
+
+constexpr double kTupleCost = 0.01;  // the planner's defaults, where its prices are read back
+constexpr double kIndexTupleCost = 0.005;
+constexpr double kOperatorCost = 0.0025;
+constexpr double kRandomPageCost = 4;
 
 double Sane(double value) { return value > 0 ? std::min(value, kHuge) : 0; }  // NaN and negatives become 0
 double Kb(double rows, double width) { return Sane(rows * (Sane(width) + kTupleHeader) / 1024); }
@@ -72,13 +76,17 @@ class Workload {
     if (Blocks(parent)) demand.share = 1;
     switch (node.role) {
       case ChildRole::kInitPlan:
-        return {};
+        // Under a subplan it runs again with every call; a CTE or a constant runs once, at the top.
+        return {demand_[node.parent].loops, 1};
       case ChildRole::kSubPlan:
         demand = {SubplanCalls(i), 1};
         break;
       case ChildRole::kInner:
         if (parent.op == Operator::kNestLoop) {
           demand = {InnerCalls(i), 1};
+          // One match ends the call; the planner's rows are those of all matches.
+          if (parent.join == JoinKind::kSemi || parent.join == JoinKind::kAnti)
+            demand.share = 1 / std::max(Rows(i), 1.0);
         } else if (node.op == Operator::kHash) {
           // A hash table is built once and kept over rescans unless its input depends on the outer row.
           demand.share = 1;
@@ -112,7 +120,8 @@ class Workload {
   double MemoizeMisses(int memoize, double calls) const {
     const int loop = plan_.nodes[memoize].parent;
     if (loop < 0 || plan_.nodes[loop].op != Operator::kNestLoop) return calls;
-    const double paid = Cost(loop) - Cost(outer_[loop]);
+    const int outer = outer_[loop];
+    const double paid = Cost(loop) - Cost(outer) - kTupleCost * std::max(Rows(outer), 1.0) * std::max(Rows(memoize), 1.0);
     const double once = Cost(memoize);
     if (!(paid > 0) || !(once > 0)) return calls;
     return std::clamp(paid / once * demand_[loop].loops, 1.0, std::max(calls, 1.0));
@@ -149,7 +158,7 @@ class Workload {
       }
       case Operator::kIndexScan:
       case Operator::kIndexOnlyScan:
-        pages = FetchedPages(flow, node.relation_pages) + demand.loops;
+        pages = PricedPages(i) * demand.loops * demand.share;
         work[kIndexSearches] += demand.loops;
         work[node.op == Operator::kIndexScan ? kIndexRows : kIndexOnlyRows] += flow;
         work[kIndexPages] += pages;
@@ -182,6 +191,15 @@ class Workload {
     if (node.quals > 0) work[kFilteredRows] += flow;
     work[kRelationPages] += Sane(node.relation_pages);
     work[kUncachedPages] += pages * uncached;
+  }
+
+  // The planner knows from the index's correlation how scattered the rows lie; its price less the price of the rows tells.
+  double PricedPages(int i) const {
+    const PlanNode& node = plan_.nodes[i];
+    const double rows_cost =
+        Rows(i) * (kTupleCost + kIndexTupleCost + kOperatorCost * (1 + std::max<int>(node.quals, 0)));
+    const double pages = (Sane(node.total_cost) - Sane(node.startup_cost) - rows_cost) / kRandomPageCost;
+    return std::clamp(pages, 1.0, Rows(i) + Sane(node.index_pages) + 1);
   }
 
   // Distinct blocks hit by `rows` random fetches into a heap of `pages` blocks.

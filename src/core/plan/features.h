@@ -20,7 +20,7 @@ enum Index {
   kIndexSearches,  // descents of an index
   kIndexRows,      // rows fetched through an index from the heap
   kIndexOnlyRows,  // rows answered by an index alone
-  kIndexPages,     // heap and index blocks touched by index scans (Mackert and Lohman 1989, coarse)
+  kIndexPages,     // blocks touched by index scans, read back from the planner's price
   kBitmapPages,    // heap blocks visited by bitmap heap scans
   kBitmapRows,     // rows of bitmaps
   kFunctionRows,   // rows of functions, VALUES, foreign and custom scans

@@ -1,0 +1,37 @@
+#include "pg/fault_point.h"
+
+#ifdef QUERY_SHAPER_FAULT_POINTS
+#include <cstring>
+#include <stdexcept>
+
+#include "server/settings.h"
+extern "C" {
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+}
+
+namespace query_shaper::pg {
+
+static const char* ActionAt(const char* name) {
+  const char* fault = settings::fault;
+  size_t length = strlen(name);
+  if (fault == nullptr || strncmp(fault, name, length) != 0 || fault[length] != ':') return nullptr;
+  return fault + length + 1;
+}
+
+void FaultPoint(const char* name) {
+  const char* action = ActionAt(name);
+  if (action == nullptr) return;
+  if (strcmp(action, "error") == 0)
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point \"%s\" raised", name)));
+  if (strcmp(action, "throw") == 0) throw std::runtime_error("fault point threw");
+  if (strcmp(action, "exit") == 0) _exit(1);
+  while (ActionAt(name) != nullptr && strcmp(ActionAt(name), "wait") == 0) {
+    CHECK_FOR_INTERRUPTS();
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100L, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+  }
+}
+
+}  // namespace query_shaper::pg
+#endif

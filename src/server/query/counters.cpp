@@ -1,0 +1,152 @@
+// What a tick reads of each node: PostgreSQL's own figures where they are free, our wrappers where not.
+//
+// Everything here runs in signal context, between any two instructions of the executor: figures may be half a step old, and
+// pointers are only followed that live as long as the statement's nodes do.
+#include "server/query/counting.h"
+#include "server/query/tracker.h"
+extern "C" {
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "executor/hashjoin.h"
+#include "executor/nodeAgg.h"
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+}
+
+namespace query_shaper {
+namespace {
+
+void ReadHeapPosition(const SeqScanState* scan, NodeCounters* counters) {
+  TableScanDesc descriptor = scan->ss.ss_currentScanDesc;
+  if (descriptor == nullptr) return;
+  auto* heap = reinterpret_cast<HeapScanDesc>(descriptor);
+  double blocks = heap->rs_nblocks;
+  counters->total_units = blocks;
+  if (heap->rs_inited && heap->rs_cblock != InvalidBlockNumber) {
+    double at = heap->rs_cblock;
+    // Synchronised scans begin anywhere and wrap around.
+    counters->done_units = at >= heap->rs_startblock ? at - heap->rs_startblock + 1 : blocks - heap->rs_startblock + at + 1;
+  } else if (counters->done_units > 0) {
+    // The position is reset when the scan is over.
+    counters->done_units = blocks;
+    counters->ended = true;
+  }
+}
+
+// Figures torn by a rebuild in progress are dropped rather than shown.
+double Sane(double value, double limit) { return value >= 0 && value <= limit ? value : 0; }
+
+void ReadHashJoin(const HashJoinState* join, NodeCounters* counters) {
+  HashJoinTable table = join->hj_HashTable;
+  constexpr int kBuildHashTable = 1;  // HJ_BUILD_HASHTABLE of nodeHashjoin.c
+  counters->filled = table != nullptr && join->hj_JoinState != kBuildHashTable;
+  if (table == nullptr) return;
+  counters->held_rows = Sane(table->totalTuples, 1e15);
+  counters->batches = Sane(table->nbatch, 1e7);
+  counters->batch_now = Sane(table->curbatch, 1e7);
+  counters->memory_kb = Sane(static_cast<double>(table->spaceUsed) / 1024, 1e12);
+}
+
+void ReadAgg(const AggState* agg, NodeCounters* counters) {
+  if (agg->aggstrategy != AGG_HASHED && agg->aggstrategy != AGG_MIXED) return;
+  counters->filled = agg->table_filled;
+  counters->held_rows = Sane(static_cast<double>(agg->hash_ngroups_current), 1e15);
+  counters->batches = Sane(agg->hash_batches_used, 1e7);
+  double bytes = 0;
+  if (agg->hash_metacxt) bytes += static_cast<double>(agg->hash_metacxt->mem_allocated);
+  if (agg->hashcontext && agg->hashcontext->ecxt_per_tuple_memory)
+    bytes += static_cast<double>(agg->hashcontext->ecxt_per_tuple_memory->mem_allocated);
+  counters->memory_kb = Sane(bytes / 1024, 1e12);
+}
+
+void ReadNode(const TrackedNode& node, NodeCounters* counters) {
+  PlanState* state = node.state;
+  if (state == nullptr) return;
+  if (state->instrument != nullptr) {
+    counters->rows = state->instrument->ntuples + state->instrument->tuplecount;
+    counters->loops = state->instrument->nloops + (state->instrument->running ? 1 : 0);
+    counters->ended = state->instrument->nloops > 0;
+  } else if (node.wrapper >= 0) {
+    const Wrapper& wrapper = WrapperAt(node.wrapper);
+    // A wrapper that was displaced counts no further: its figure would look like a stall.
+    counters->rows = StillWrapped(state, node.wrapper) ? static_cast<double>(wrapper.rows) : -1;
+    counters->ended = wrapper.ends > 0;
+    counters->loops = static_cast<double>(wrapper.ends > 0 ? wrapper.ends : (wrapper.rows > 0 ? 1 : 0));
+  }
+  switch (nodeTag(state)) {
+    case T_SeqScanState:
+      if (node.heap_position) ReadHeapPosition(reinterpret_cast<SeqScanState*>(state), counters);
+      break;
+    case T_HashJoinState:
+      ReadHashJoin(reinterpret_cast<HashJoinState*>(state), counters);
+      break;
+    case T_AggState:
+      ReadAgg(reinterpret_cast<AggState*>(state), counters);
+      break;
+    case T_SortState:
+      counters->sorted = reinterpret_cast<SortState*>(state)->sort_Done;
+      break;
+    default:
+      break;
+  }
+}
+
+// Adds what parallel workers have done: those that ended, and those at work.
+void AddWorkers(Tracker* tracker) {
+  BackendSlot* mine = MyBackendSlot();
+  auto add = [tracker](int node_id, double rows) {
+    if (node_id < 0 || node_id >= kNodeIds || tracker->by_id[node_id] < 0 || rows <= 0) return;
+    NodeCounters* counters = &tracker->counters[tracker->by_id[node_id]];
+    counters->rows = (counters->rows < 0 ? 0 : counters->rows) + rows;
+  };
+  for (int id = 0; id < kMaxPlanNodes; ++id)
+    add(id, static_cast<double>(pg_atomic_read_u64(&mine->worker_rows[id])));
+  for (int i = 0; i < shared->backends; ++i) {
+    BackendSlot* worker = BackendAt(i);
+    if (worker->leader_pid != MyProcPid || worker->pid == 0) continue;
+    const StatementSlot& statement = worker->statements_running[0];
+    if (statement.state == StatementState::kFree) continue;
+    int count = statement.node_count < kMaxPlanNodes ? statement.node_count : kMaxPlanNodes;
+    for (int n = 0; n < count; ++n) {
+      add(statement.nodes[n].node_id, statement.nodes[n].actual_rows);
+      if (statement.nodes[n].memory_kb > 0 && statement.nodes[n].node_id >= 0 &&
+          statement.nodes[n].node_id < kNodeIds && tracker->by_id[statement.nodes[n].node_id] >= 0)
+        tracker->counters[tracker->by_id[statement.nodes[n].node_id]].memory_kb +=
+            static_cast<double>(statement.nodes[n].memory_kb);
+    }
+  }
+}
+
+}  // namespace
+
+void ReadCounters(Tracker* tracker) {
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    NodeCounters* counters = &tracker->counters[i];
+    double done = counters->done_units;
+    *counters = NodeCounters();
+    counters->done_units = done;
+    ReadNode(tracker->nodes[i], counters);
+  }
+  if (tracker->has_gather && !tracker->worker) AddWorkers(tracker);
+}
+
+Wait CurrentWait() {
+  if (MyProc == nullptr) return Wait::kNone;
+  switch (MyProc->wait_event_info & 0xFF000000U) {
+    case PG_WAIT_LOCK:
+      return Wait::kLock;
+    case PG_WAIT_CLIENT:
+      return Wait::kClient;
+    case PG_WAIT_IO:
+      return Wait::kIo;
+    case PG_WAIT_LWLOCK:
+    case PG_WAIT_BUFFER_PIN:
+    case PG_WAIT_EXTENSION:
+    case PG_WAIT_TIMEOUT:
+      return Wait::kOther;
+    default:
+      return Wait::kNone;  // waiting for one's own workers is work
+  }
+}
+
+}  // namespace query_shaper

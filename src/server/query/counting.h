@@ -1,0 +1,33 @@
+// Counting and pausing between tuples: small wrappers around ExecProcNode, one compiled entry per counter, no look-up.
+#pragma once
+#include "pg/pg.h"
+extern "C" {
+#include "nodes/execnodes.h"
+}
+
+namespace query_shaper {
+
+constexpr int kWrappers = 384;  // per process, over all statements tracked at once
+
+struct Wrapper {
+  ExecProcNodeMtd real;
+  uint64_t rows;  // rows returned since the wrapper was put in place
+  uint64_t ends;  // times the node said that there are no more
+};
+
+// Wraps the node and returns the wrapper's number, -1 when none is free or something else times the node. Plain stores only:
+// safe in signal context unless the pool is being changed (then -1).
+int WrapNode(PlanState* node);
+
+// The node will not run again through this wrapper.
+void ReleaseWrapper(int number);
+
+// False when PostgreSQL has put another function in the wrapper's place (parallel hash join set-up does).
+bool StillWrapped(const PlanState* node, int number);
+
+const Wrapper& WrapperAt(int number);
+
+// The function of a node that waits at its next call; the tick stores it, HoldHere() takes it out again.
+TupleTableSlot* PausedNode(PlanState* node);
+
+}  // namespace query_shaper

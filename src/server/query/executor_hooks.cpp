@@ -1,0 +1,172 @@
+#include "server/query/executor_hooks.h"
+
+#include "server/query/outcome.h"
+#include "server/query/pause.h"
+#include "server/query/tracker.h"
+#include "server/settings.h"
+extern "C" {
+#include "access/parallel.h"
+#include "executor/executor.h"
+#include "utils/timeout.h"
+}
+
+namespace query_shaper {
+namespace {
+
+ExecutorStart_hook_type previous_start;
+ExecutorRun_hook_type previous_run;
+ExecutorFinish_hook_type previous_finish;
+ExecutorEnd_hook_type previous_end;
+
+TimeoutId tick_timeout;
+int timeout_owner = 0;  // pid that registered the timeout: registrations do not survive a fork
+enum class Ticking { kNo, kLate, kYes };
+Ticking ticking = Ticking::kNo;
+
+// Autovacuum, replication and other extensions' workers are left alone.
+bool ProcessIsTracked() { return MyBackendType == B_BACKEND || IsParallelWorker(); }
+
+bool Observing() { return settings::mode != kModeOff && shared != nullptr && ProcessIsTracked(); }
+
+void OnTick() {
+  Frame* innermost = innermost_frame;
+  if (innermost == nullptr) return;
+  BackendSlot* slot = MyBackendSlot();
+  if (slot == nullptr || Held()) return;
+  ++slot->ticks;
+  for (Frame* frame = innermost; frame != nullptr; frame = frame->outer) {
+    Tracker* tracker = frame->tracker;
+    if (tracker == nullptr && frame->entered != 0 && settings::late_tracking_ms > 0) {
+      double running_ms = static_cast<double>(GetCurrentTimestamp() - frame->entered) / 1000;
+      if (running_ms >= settings::late_tracking_ms) {
+        frame->entered = 0;  // one try
+        frame->tracker = tracker = StartTrackingLate(frame->query, frame->level, running_ms);
+      }
+    }
+    if (tracker != nullptr) TickTracker(tracker);
+  }
+  if (pg_atomic_read_u32(&slot->request) == kRequestPause) ArmPause();
+}
+
+void ArmTicks(Ticking wanted, TimestampTz now) {
+  if (ticking >= wanted) return;
+  if (timeout_owner != MyProcPid) {
+    tick_timeout = RegisterTimeout(USER_TIMEOUT, OnTick);
+    timeout_owner = MyProcPid;
+  }
+  int first_ms = wanted == Ticking::kYes ? settings::tick_interval_ms : settings::late_tracking_ms;
+  ticking = wanted;
+  enable_timeout_every(tick_timeout, TimestampTzPlusMilliseconds(now, first_ms), settings::tick_interval_ms);
+}
+
+void PopFrame(Frame* frame) {
+  innermost_frame = frame->outer;
+  if (frame->outer != nullptr) return;
+  if (ticking != Ticking::kNo) {
+    disable_timeout(tick_timeout, false);
+    ticking = Ticking::kNo;
+  }
+  DropPause();
+}
+
+// Runs one call of the executor under a frame.
+template <class Call>
+void RunFramed(QueryDesc* query, Call&& call) {
+  Tracker* tracker = FindTracker(query);
+  Frame frame = {innermost_frame, query, tracker, 0, innermost_frame ? innermost_frame->level + 1 : 0};
+  if (tracker != nullptr) {
+    ArmTicks(Ticking::kYes, GetCurrentTimestamp());
+    EnterExecutor(tracker);
+  } else if (settings::late_tracking_ms > 0 && frame.level < settings::tracked_nest_levels && !IsParallelWorker()) {
+    frame.entered = GetCurrentTimestamp();
+    ArmTicks(Ticking::kLate, frame.entered);
+  }
+  innermost_frame = &frame;
+  PG_TRY();
+  {
+    if (frame.level > 0 && PauseWanted()) HoldHere();
+    call();
+  }
+  PG_CATCH();
+  {
+    PopFrame(&frame);
+    if (frame.tracker != nullptr) {
+      Tracker* failed = frame.tracker;
+      LeaveExecutor(failed);
+      SendTrackedOutcome(failed, geterrcode());
+      // A late tracker has no tie to the query's memory yet.
+      if (failed->late) ReleaseTracker(failed);
+    }
+    PG_RE_THROW();
+  }
+  PG_END_TRY();
+  PopFrame(&frame);
+  if (frame.tracker != nullptr) {
+    LeaveExecutor(frame.tracker);
+    frame.tracker->rows_before += query->estate->es_processed;
+    if (tracker == nullptr) TieToQueryMemory(frame.tracker);
+  }
+}
+
+void StartHook(QueryDesc* query, int flags) {
+  previous_start(query, flags);
+  if (!Observing() || (flags & EXEC_FLAG_EXPLAIN_ONLY)) return;
+  if (IsParallelWorker()) {
+    StartTrackingWorker(query);
+    return;
+  }
+  BackendSlot* slot = MyBackendSlot();
+  if (slot == nullptr) return;
+  int level = innermost_frame ? innermost_frame->level + 1 : 0;
+  if (level == 0) ++slot->statements;
+  if (query->plannedstmt->planTree->total_cost < settings::min_cost) return;
+  if (level >= settings::tracked_nest_levels || query->planstate == nullptr) return;
+  StartTracking(query, level);
+}
+
+void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
+  if (!Observing()) {
+    previous_run(query, direction, count, once);
+    return;
+  }
+  RunFramed(query, [&] { previous_run(query, direction, count, once); });
+  Tracker* tracker = FindTracker(query);
+  if (tracker != nullptr && (count == 0 || query->estate->es_processed < count)) tracker->complete = true;
+}
+
+void FinishHook(QueryDesc* query) {
+  if (!Observing()) {
+    previous_finish(query);
+    return;
+  }
+  // AFTER triggers run here; rows were counted by the run before.
+  Tracker* tracker = FindTracker(query);
+  uint64 rows = tracker ? tracker->rows_before : 0;
+  RunFramed(query, [&] { previous_finish(query); });
+  tracker = FindTracker(query);
+  if (tracker != nullptr) tracker->rows_before = rows;
+}
+
+void EndHook(QueryDesc* query) {
+  Tracker* tracker = FindTracker(query);
+  if (tracker != nullptr) {
+    SendTrackedOutcome(tracker, 0);
+    ReleaseTracker(tracker);
+  }
+  previous_end(query);
+}
+
+}  // namespace
+
+void InstallExecutorHooks() {
+  previous_start = ExecutorStart_hook ? ExecutorStart_hook : standard_ExecutorStart;
+  ExecutorStart_hook = StartHook;
+  previous_run = ExecutorRun_hook ? ExecutorRun_hook : standard_ExecutorRun;
+  ExecutorRun_hook = RunHook;
+  previous_finish = ExecutorFinish_hook ? ExecutorFinish_hook : standard_ExecutorFinish;
+  ExecutorFinish_hook = FinishHook;
+  previous_end = ExecutorEnd_hook ? ExecutorEnd_hook : standard_ExecutorEnd;
+  ExecutorEnd_hook = EndHook;
+}
+
+}  // namespace query_shaper

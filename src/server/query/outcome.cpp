@@ -1,0 +1,127 @@
+#include "core/plan/fingerprint.h"
+#include "core/plan/normalise.h"
+#include "server/query/outcome.h"
+
+#include "pg/guard.h"
+#include "server/query/counting.h"
+#include "server/store/knowledge.h"
+extern "C" {
+#include "mb/pg_wchar.h"
+#include "utils/queryjumble.h"
+#include "utils/tuplesort.h"
+}
+
+namespace query_shaper {
+
+static void CopyNormalisedText(const QueryDesc* query, char* out) {
+  out[0] = '\0';
+  if (query->sourceText == nullptr) return;
+  int location = query->plannedstmt->stmt_location;
+  int length = query->plannedstmt->stmt_len;
+  const char* text = CleanQuerytext(query->sourceText, &location, &length);
+  size_t written = NormaliseStatement(text, static_cast<size_t>(length), out, kStoredTextBytes);
+  int clipped = pg_mbcliplen(out, static_cast<int>(written), kStoredTextBytes - 4);
+  out[clipped] = '\0';
+}
+
+// Sorts keep their memory to themselves until they are asked, which is safe only between calls of the executor.
+static int64_t SortMemoryKb(const PlanState* state) {
+  if (state == nullptr || !IsA(state, SortState)) return 0;
+  auto* sort = reinterpret_cast<const SortState*>(state);
+  if (!sort->sort_Done || sort->tuplesortstate == nullptr) return 0;
+  TuplesortInstrumentation stats;
+  tuplesort_get_stats(static_cast<Tuplesortstate*>(sort->tuplesortstate), &stats);
+  return stats.spaceType == SORT_SPACE_TYPE_MEMORY ? stats.spaceUsed : work_mem;
+}
+
+static void FillNodes(const Tracker* tracker, bool nodes_alive, OutcomeRecord* record) {
+  record->node_count = tracker->plan.count;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    const PlanNode& node = tracker->plan.nodes[i];
+    const PlanState* state = tracker->nodes[i].state;
+    NodeOutcome* out = &record->nodes[i];
+    out->node_id = node.node_id;
+    out->parent_id = node.parent >= 0 ? tracker->plan.nodes[node.parent].node_id : -1;
+    out->depth = node.depth;
+    out->op = node.op;
+    out->join = node.join;
+    out->agg = node.agg;
+    out->relation = state ? ScannedRelation(tracker->query->plannedstmt, state->plan) : InvalidOid;
+    out->estimated_rows = static_cast<float>(node.rows);
+    out->refined_rows = tracker->progress.nodes()[i].refined_rows;
+    out->actual_rows = tracker->counters[i].rows;
+    out->loops = tracker->counters[i].loops;
+    out->memory_kb = static_cast<int64_t>(tracker->counters[i].memory_kb);
+    if (nodes_alive) out->memory_kb = Max(out->memory_kb, SortMemoryKb(state));
+    out->temp_kb = -1;
+  }
+}
+
+// A statement tracked late was read from memory alone: now there is time for names and features.
+static void DescribeLate(Tracker* tracker) {
+  static PlanTree full;
+  ReadPlan(tracker->query->plannedstmt, ReadDepth::kFull, &full);
+  if (!pg::Advise("describe a statement", [&] {
+        tracker->fingerprint = PlanFingerprint(full);
+        tracker->features = ExtractFeatures(full, Moment());
+      }))
+    Count(kMetricAdviceFailed);
+}
+
+void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
+  if (tracker->sent || tracker->worker) return;
+  tracker->sent = true;
+  bool failed = error_sqlstate != 0;
+  if (tracker->late) {
+    // After an error there is no transaction to read catalogs in.
+    if (failed || !OutcomesWanted()) return;
+    DescribeLate(tracker);
+  } else if (!tracker->outcomes_wanted) {
+    return;
+  }
+  OutcomeRecord* record = ClaimOutcome();
+  if (record == nullptr) {
+    Count(kMetricOutcomesDropped);
+    return;
+  }
+  double total_ms = ElapsedMs(tracker);
+  record->database = MyDatabaseId;
+  record->user = GetUserId();
+  record->pid = MyProcPid;
+  record->nest_level = tracker->nest_level;
+  record->query_id = static_cast<int64_t>(tracker->query->plannedstmt->queryId);
+  record->fingerprint = tracker->fingerprint;
+  record->started = tracker->started;
+  record->finished = GetCurrentTimestamp();
+  record->predicted = tracker->predicted;
+  record->late = tracker->late;
+  record->error_sqlstate = error_sqlstate;
+  record->features = tracker->features;
+  record->made = tracker->estimate;
+  if (!failed) {
+    ReadCounters(tracker);
+    int64_t held_kb =
+        static_cast<int64_t>(MemoryContextMemAllocated(tracker->query->estate->es_query_cxt, true) / 1024);
+    tracker->peak_memory_kb = Max(tracker->peak_memory_kb, held_kb);
+  }
+  const BufferUsage& buffers = tracker->buffers;
+  record->blocks_read = buffers.shared_blks_read + buffers.local_blks_read;
+  record->blocks_hit = buffers.shared_blks_hit + buffers.local_blks_hit;
+  record->actual.targets[kTimeMs] = total_ms;
+  record->actual.targets[kMemoryKb] = static_cast<double>(tracker->peak_memory_kb);
+  record->actual.targets[kRows] = static_cast<double>(tracker->rows_before);
+  record->actual.targets[kTempKb] = static_cast<double>(buffers.temp_blks_written) * (BLCKSZ / 1024);
+  record->actual.targets[kBlocks] = static_cast<double>(record->blocks_read + record->blocks_hit);
+  record->actual.complete = !failed && tracker->complete;
+  FillNodes(tracker, !failed, record);
+  record->pace = PaceSample();
+  if (record->actual.complete && !tracker->late)
+    tracker->progress.Finish(tracker->plan, tracker->counters, total_ms, &record->pace);
+  record->trace_count = tracker->progress.trace_count();
+  memcpy(static_cast<void*>(record->trace), tracker->progress.trace(),
+         sizeof(Progress::TracePoint) * static_cast<size_t>(record->trace_count));
+  CopyNormalisedText(tracker->query, record->query);
+  SendOutcome(record);
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,10 @@
+// What a tracked statement did, on its way to the learner.
+#pragma once
+#include "server/query/tracker.h"
+
+namespace query_shaper {
+
+// Sends the outcome once; does nothing when nobody learns in this database. error_sqlstate 0: ended normally.
+void SendTrackedOutcome(Tracker* tracker, int error_sqlstate);
+
+}  // namespace query_shaper

@@ -1,0 +1,78 @@
+#include "server/query/pause.h"
+
+#include <csignal>
+
+#include "server/query/counting.h"
+#include "server/query/tracker.h"
+extern "C" {
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+}
+
+namespace query_shaper {
+
+static volatile sig_atomic_t wanted = 0;
+static volatile sig_atomic_t held = 0;
+
+static void Arm(TrackedNode* node) {
+  if (node->state->ExecProcNode == nullptr || node->state->ExecProcNode == PausedNode) return;
+  node->before_pause = node->state->ExecProcNode;
+  node->state->ExecProcNode = PausedNode;
+}
+
+static void Disarm(TrackedNode* node) {
+  if (node->state->ExecProcNode == PausedNode) node->state->ExecProcNode = node->before_pause;
+}
+
+void ArmPause() {
+  wanted = 1;
+  ForEachRunningNode(Arm);
+}
+
+bool PauseWanted() { return wanted != 0; }
+bool Held() { return held != 0; }
+
+static void PublishAll(StatementState state) {
+  for (Frame* frame = innermost_frame; frame != nullptr; frame = frame->outer)
+    if (frame->tracker != nullptr) PublishState(frame->tracker, state);
+}
+
+void HoldHere() {
+  BackendSlot* slot = MyBackendSlot();
+  // `wanted` is cleared last: a tick in between would arm the nodes again.
+  ForEachRunningNode(Disarm);
+  wanted = 0;
+  if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
+  int64_t since = NowNs();
+  held = 1;
+  PublishAll(StatementState::kPaused);
+  Count(kMetricPauses);
+  PG_TRY();
+  {
+    while (pg_atomic_read_u32(&slot->request) == kRequestPause) {
+      (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000L, PG_WAIT_EXTENSION);
+      ResetLatch(MyLatch);
+      CHECK_FOR_INTERRUPTS();
+    }
+  }
+  PG_FINALLY();
+  {
+    uint32 resume = kRequestResume;
+    pg_atomic_compare_exchange_u32(&slot->request, &resume, kRequestNone);
+    held = 0;
+    AddPausedTime(NowNs() - since);
+    PublishAll(StatementState::kRunning);
+  }
+  PG_END_TRY();
+  Count(kMetricResumes);
+}
+
+void DropPause() {
+  BackendSlot* slot = MyBackendSlot();
+  wanted = 0;
+  if (slot != nullptr && pg_atomic_read_u32(&slot->request) != kRequestNone)
+    pg_atomic_write_u32(&slot->request, kRequestNone);
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,23 @@
+// Holding a running statement in place: the tick arms every node, the next call of any of them waits on the latch.
+#pragma once
+#include "pg/pg.h"
+
+namespace query_shaper {
+
+// Signal context: arms the nodes of every statement that runs in this process.
+void ArmPause();
+
+// True from the request until the statement is held.
+bool PauseWanted();
+
+// True while it is held.
+bool Held();
+
+// Waits until resume() or until the statement is cancelled (raises then). Called between tuples and before a nested statement
+// begins. Locks and pins stay held.
+void HoldHere();
+
+// Forgets a request that came too late: the outermost statement has ended.
+void DropPause();
+
+}  // namespace query_shaper

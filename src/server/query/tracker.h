@@ -1,0 +1,116 @@
+// The record of one tracked statement in its backend, from ExecutorStart to its end however it comes.
+#pragma once
+#include "core/predict/predict.h"
+#include "core/track/progress.h"
+#include "server/query/statement_facts.h"
+#include "server/shared_state.h"
+
+#include <csignal>
+
+extern "C" {
+#include "executor/execdesc.h"
+#include "executor/instrument.h"
+#include "nodes/execnodes.h"
+}
+
+namespace query_shaper {
+
+constexpr int kNodeIds = 512;
+constexpr int kTrackers = 8;  // statements tracked at once in one process: nested ones and open cursors
+
+struct TrackedNode {
+  PlanState* state;  // null: this node of the plan was pruned or not reached
+  short wrapper;     // -1: none
+  bool heap_position;  // sequential heap scan of this process alone: its block is a position
+  ExecProcNodeMtd before_pause;
+};
+
+struct Tracker {
+  volatile sig_atomic_t used;
+  bool late;
+  bool worker;     // in a parallel worker: counters only
+  bool predicted;  // the estimate was made before the run
+  bool outcomes_wanted;
+  bool revised;
+  bool has_gather;
+  bool published;
+  bool attached;  // nodes and wrappers are in place
+  bool counted;   // in SharedState::running
+  bool complete;  // ran to its end
+  bool sent;
+  int nest_level;
+  int slot_level;  // index in BackendSlot::statements_running, -1: not published
+  int error_sqlstate;
+  uint32 generation;  // grows with each use, so that a late callback knows its own
+  QueryDesc* query;
+  TimestampTz started;
+  double next_revision_ms;
+  uint64 rows_before;  // rows of finished calls
+  int64_t run_ns;      // time inside the executor in finished calls
+  int64_t entered_ns;  // start of the current call, 0 outside
+  int64_t paused_ns;   // within run_ns and the current call
+  int64_t cpu_start_ns;
+  int64_t cpu_ns;
+  BufferUsage buffers_start;
+  BufferUsage buffers;  // gathered in finished calls
+  int64_t peak_memory_kb;
+  uint64_t fingerprint;
+  FeatureVector features;
+  Estimate estimate;  // as made at the start
+  Estimate shown;     // as revised
+  PlanTree plan;
+  short by_id[kNodeIds];  // index of a plan_node_id in plan.nodes, -1 none
+  TrackedNode nodes[kMaxPlanNodes];
+  NodeCounters counters[kMaxPlanNodes];
+  Progress progress;
+  TimeLeft time_left;
+};
+
+// A call of the executor on this process's stack; every executing statement has one, tracked or not.
+struct Frame {
+  Frame* outer;
+  QueryDesc* query;
+  Tracker* volatile tracker;
+  TimestampTz entered;  // 0: not to be tracked late
+  int level;
+};
+
+extern Frame* volatile innermost_frame;
+
+// The statement at ExecutorStart: reads, predicts, wraps, publishes. Null when all trackers are in use (counted).
+Tracker* StartTracking(QueryDesc* query, int nest_level);
+
+// The same in a parallel worker, for its leader's eyes: counters only.
+Tracker* StartTrackingWorker(QueryDesc* query);
+
+// Begins in a tick, while the statement runs: memory only, no allocation, no error. Null when nothing is free.
+Tracker* StartTrackingLate(QueryDesc* query, int nest_level, double running_ms);
+
+Tracker* FindTracker(const QueryDesc* query);
+
+// Bracket each call of the executor.
+void EnterExecutor(Tracker* tracker);
+void LeaveExecutor(Tracker* tracker);
+
+// Ends tracking and frees the tracker; the statement's nodes are not looked at any more.
+void ReleaseTracker(Tracker* tracker);
+
+// Ends the tracker with the query's memory, whatever way that ends; not in signal context.
+void TieToQueryMemory(Tracker* tracker);
+
+double ElapsedMs(const Tracker* tracker);  // time in the executor without pauses
+
+// Signal context: reads every counter; updates progress and publishes.
+void ReadCounters(Tracker* tracker);
+void TickTracker(Tracker* tracker);
+
+void PublishState(Tracker* tracker, StatementState state);
+
+// Calls visit for the nodes of every statement that is executing here.
+void ForEachRunningNode(void (*visit)(TrackedNode* node));
+void AddPausedTime(int64_t ns);
+
+int64_t NowNs();
+int64_t CpuNs();
+
+}  // namespace query_shaper

@@ -1,0 +1,28 @@
+// The extension's way in.
+#include "pg/pg.h"
+
+#include "pg/compat.h"
+#include "server/query/executor_hooks.h"
+#include "server/settings.h"
+#include "server/shared_state.h"
+#include "server/workers/database_hold.h"
+#include "server/workers/launcher.h"
+extern "C" {
+#include "utils/queryjumble.h"
+
+PG_MODULE_MAGIC;
+PGDLLEXPORT void _PG_init(void);
+}
+
+using namespace query_shaper;
+
+void _PG_init(void) {
+  DefineSettings();
+  // Without the preload there is no shared memory: the SQL functions say so, nothing is hooked.
+  if (!process_shared_preload_libraries_in_progress) return;
+  EnableQueryId();
+  InstallSharedState();
+  InstallExecutorHooks();
+  InstallDatabaseHold();
+  RegisterLauncher();
+}

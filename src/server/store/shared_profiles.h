@@ -1,0 +1,32 @@
+// Profiles and databases in shared memory: looking up, learning one outcome, making room, removing.
+#pragma once
+#include "server/shared_state.h"
+
+namespace query_shaper {
+
+// Under knowledge_lock, at least shared. Null when unknown.
+ProfileEntry* FindProfile(Oid database, int64_t query_id, uint64_t fingerprint);
+
+// Under knowledge_lock, exclusive. Finds or creates; makes room by evicting what weighs least. Null when there is no room.
+ProfileEntry* EnterProfile(Oid database, int64_t query_id, uint64_t fingerprint);
+
+// Under knowledge_lock, exclusive. Returns how many were removed.
+int RemoveProfiles(Oid database);
+
+// Under `lock`, exclusive: gives the slot back with its profiles, models and waiting records.
+void FreeDatabase(DatabaseSlot* slot);
+
+// Under `lock`, exclusive: frees outcomes and events of the database in state `from`; returns how many.
+int DiscardRecords(Oid database, RecordState from);
+
+// Makes the database known and wanted; false when every slot is taken. Takes `lock`; does not wake the launcher.
+bool WantDatabase(Oid database);
+
+// Sets models and profiles of the slot to those of a server that has seen nothing. Takes knowledge_lock.
+void ForgetKnowledge(DatabaseSlot* slot);
+
+// Learns one outcome into shared memory. Fills in record->made when no prediction was made. Takes knowledge_lock; a failure is
+// described in `failure` and false returned.
+bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size failure_bytes);
+
+}  // namespace query_shaper
