@@ -1,0 +1,92 @@
+// Entry point of the bench driver: query_shaper_bench NAME... [--option value]...
+#include "driver.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <stdexcept>
+
+namespace query_shaper::bench {
+
+namespace {
+
+const Bench kBenches[] = {
+    {"overhead", "backend CPU of point and analytic queries against nothing loaded", RunOverhead},
+    {"eta", "time left of running queries against its truth and against baselines", RunEta},
+    {"predict", "predicted time of seen and of left-out templates", RunPredict},
+    {"stall", "time left of a query that waits for a lock", RunStall},
+    {"stress", "polls, pauses, resumes and cancels beside pgbench and parallel queries", RunStress},
+};
+
+void PrintUsage() {
+  std::puts("usage: query_shaper_bench NAME... [--option value]...");
+  for (const Bench& bench : kBenches) std::printf("  %-10s %s\n", bench.name, bench.summary);
+  std::puts("options and targets: bench/README.md");
+}
+
+std::string FindRoot() {
+  namespace fs = std::filesystem;
+  if (const char* root = std::getenv("QUERY_SHAPER_ROOT")) return root;
+  for (fs::path dir : {fs::current_path(), fs::read_symlink("/proc/self/exe").parent_path()}) {
+    for (; dir != dir.root_path(); dir = dir.parent_path()) {
+      if (fs::exists(dir / "scripts/cluster.sh") && fs::exists(dir / "bench")) return dir.string();
+    }
+  }
+  throw std::runtime_error("no checkout found from here; set QUERY_SHAPER_ROOT");
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  std::vector<const Bench*> chosen;
+  for (int i = 1; i < argc; i++) {
+    const std::string word = argv[i];
+    if (word == "--help" || word == "-h") {
+      PrintUsage();
+      return 0;
+    }
+    if (word.rfind("--", 0) == 0) {
+      const bool has_value = i + 1 < argc && std::string(argv[i + 1]).rfind("--", 0) != 0;
+      options.Set(word.substr(2), has_value ? argv[++i] : "");
+      continue;
+    }
+    const Bench* found = nullptr;
+    for (const Bench& bench : kBenches) {
+      if (word == bench.name) found = &bench;
+    }
+    if (found == nullptr) throw std::runtime_error("no bench named " + word);
+    chosen.push_back(found);
+  }
+  if (chosen.empty()) {
+    PrintUsage();
+    return 2;
+  }
+  options.root = FindRoot();
+  int status = 0;
+  for (const Bench* bench : chosen) {
+    std::printf("== %s: %s\n", bench->name, bench->summary);
+    std::fflush(stdout);
+    try {
+      status = std::max(status, static_cast<int>(bench->run(options)));
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "query_shaper_bench: %s: %s\n", bench->name, error.what());
+      status = static_cast<int>(Verdict::kFailed);
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+}  // namespace query_shaper::bench
+
+int main(int argc, char** argv) {
+  try {
+    return query_shaper::bench::Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "query_shaper_bench: %s\n", error.what());
+    return 2;
+  }
+}
