@@ -4,7 +4,6 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "server/settings.h"
 extern "C" {
 #include "storage/latch.h"
 #include "utils/wait_event.h"
@@ -12,8 +11,9 @@ extern "C" {
 
 namespace query_shaper::pg {
 
+char* fault = nullptr;
+
 static const char* ActionAt(const char* name) {
-  const char* fault = settings::fault;
   size_t length = strlen(name);
   if (fault == nullptr || strncmp(fault, name, length) != 0 || fault[length] != ':') return nullptr;
   return fault + length + 1;

@@ -5,6 +5,8 @@
 namespace query_shaper::pg {
 
 #ifdef QUERY_SHAPER_FAULT_POINTS
+extern char* fault;  // the setting query_shaper.fault
+
 // Acts when the setting query_shaper.fault names this point as "point:action"; action is error, throw, exit or wait
 // (until the setting changes). Cheap when the setting is empty.
 void FaultPoint(const char* name);

@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "pg/fault_point.h"
 #include "server/settings.h"
 extern "C" {
 #include "utils/guc.h"
@@ -19,9 +20,6 @@ double min_cost = 1000;
 int mode = kModeShape;
 int tick_interval_ms = 10;
 int tracked_nest_levels = 4;
-#ifdef QUERY_SHAPER_FAULT_POINTS
-char* fault = nullptr;
-#endif
 }  // namespace settings
 
 static const struct config_enum_entry kModes[] = {
@@ -44,7 +42,7 @@ void DefineSettings() {
                           "Sets the number of events and of predictions kept in each database.", nullptr, &events_max,
                           events_max, 100, 10000000, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
 #ifdef QUERY_SHAPER_FAULT_POINTS
-  DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr, &fault,
+  DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr, &pg::fault,
                              "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 #endif
   DefineCustomIntVariable("query_shaper.half_life", "Sets the time after which the weight of a run has halved.",

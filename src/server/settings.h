@@ -18,9 +18,6 @@ extern double min_cost;
 extern int mode;
 extern int tick_interval_ms;
 extern int tracked_nest_levels;
-#ifdef QUERY_SHAPER_FAULT_POINTS
-extern char* fault;
-#endif
 }  // namespace settings
 
 // Called by _PG_init. Settings of the postmaster are only defined while shared_preload_libraries is being processed.
