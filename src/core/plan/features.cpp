@@ -10,7 +10,7 @@ using namespace feature;
 
 namespace {
 
-constexpr double kHuge = 1e15;  // keeps products finite; nothing real is larger
+constexpr double kHuge = 1e15;       // keeps products finite; nothing real is larger
 constexpr double kTupleHeader = 24;  // of a MinimalTuple with its pointer, roughly
 
 constexpr double kTupleCost = 0.01;  // the planner's defaults, where its prices are read back
@@ -121,7 +121,8 @@ class Workload {
     const int loop = plan_.nodes[memoize].parent;
     if (loop < 0 || plan_.nodes[loop].op != Operator::kNestLoop) return calls;
     const int outer = outer_[loop];
-    const double paid = Cost(loop) - Cost(outer) - kTupleCost * std::max(Rows(outer), 1.0) * std::max(Rows(memoize), 1.0);
+    const double paid =
+        Cost(loop) - Cost(outer) - kTupleCost * std::max(Rows(outer), 1.0) * std::max(Rows(memoize), 1.0);
     const double once = Cost(memoize);
     if (!(paid > 0) || !(once > 0)) return calls;
     return std::clamp(paid / once * demand_[loop].loops, 1.0, std::max(calls, 1.0));
@@ -193,7 +194,8 @@ class Workload {
     work[kUncachedPages] += pages * uncached;
   }
 
-  // The planner knows from the index's correlation how scattered the rows lie; its price less the price of the rows tells.
+  // The planner knows from the index's correlation how scattered the rows lie; its price less the price of the rows
+  // tells.
   double PricedPages(int i) const {
     const PlanNode& node = plan_.nodes[i];
     const double rows_cost =
