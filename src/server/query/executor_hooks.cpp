@@ -7,6 +7,7 @@
 extern "C" {
 #include "access/parallel.h"
 #include "executor/executor.h"
+#include "storage/ipc.h"
 #include "utils/timeout.h"
 }
 
@@ -30,7 +31,8 @@ bool Observing() { return settings::mode != kModeOff && shared != nullptr && Pro
 
 void OnTick() {
   Frame* innermost = innermost_frame;
-  if (innermost == nullptr) return;
+  // An exiting process frees its queries while their frames still stand.
+  if (innermost == nullptr || proc_exit_inprogress) return;
   BackendSlot* slot = MyBackendSlot();
   if (slot == nullptr || Held()) return;
   ++slot->ticks;
@@ -43,7 +45,7 @@ void OnTick() {
         frame->tracker = tracker = StartTrackingLate(frame->query, frame->level, running_ms);
       }
     }
-    if (tracker != nullptr) TickTracker(tracker);
+    if (tracker != nullptr && tracker->used) TickTracker(tracker);
   }
   if (pg_atomic_read_u32(&slot->request) == kRequestPause) ArmPause();
 }

@@ -74,8 +74,12 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   bool failed = error_sqlstate != 0;
   if (tracker->late) {
     // After an error there is no transaction to read catalogs in.
-    if (failed || !OutcomesWanted()) return;
-    DescribeLate(tracker);
+    if (failed) return;
+    MemoryContext caller = MemoryContextSwitchTo(tracker->query->estate->es_query_cxt);
+    bool wanted = OutcomesWanted();
+    if (wanted) DescribeLate(tracker);
+    MemoryContextSwitchTo(caller);
+    if (!wanted) return;
   } else if (!tracker->outcomes_wanted) {
     return;
   }

@@ -105,10 +105,12 @@ Tracker* StartTracking(QueryDesc* query, int nest_level) {
   tracker->nest_level = nest_level;
   TieToQueryMemory(tracker);
   static StatementFacts facts;
+  MemoryContext caller = MemoryContextSwitchTo(query->estate->es_query_cxt);
   DescribeStatement(query->plannedstmt, &tracker->plan, &facts);
+  tracker->outcomes_wanted = OutcomesWanted();
+  MemoryContextSwitchTo(caller);
   tracker->plan.to_client = nest_level == 0 && query->dest != nullptr &&
                             (query->dest->mydest == DestRemote || query->dest->mydest == DestRemoteExecute);
-  tracker->outcomes_wanted = OutcomesWanted();
   tracker->predicted = true;
   tracker->fingerprint = facts.fingerprint;
   tracker->features = facts.features;
