@@ -98,7 +98,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 run_pass() {
-  local pass=$1 done_file=$work/done.$1 watcher lanes
+  local pass=$1 done_file=$work/done.$1 watcher lanes recorded statements
   : >"$done_file"
   sql "INSERT INTO demo_pass VALUES ($pass, clock_timestamp(), NULL)"
   start_job "$here/watch.sh" "$done_file"
@@ -110,6 +110,12 @@ run_pass() {
   end_job "$watcher" || fail "the watcher failed"
   sql "UPDATE demo_pass SET ended = clock_timestamp() WHERE pass = $pass"
   sql 'SELECT query_shaper.flush()' >/dev/null
+  recorded=$(sql "SELECT count(*) FROM query_shaper.predictions p, demo_pass w
+    WHERE w.pass = $pass AND p.at BETWEEN w.started AND w.ended AND p.query_id IN
+      (SELECT query_id FROM query_shaper.history WHERE query ~ 'demo: ')")
+  statements=$(($(wc -l <"$done_file") - 1))
+  [ "$recorded" -gt 0 ] || fail "no prediction was recorded for the $statements statements of pass $pass"
+  note "$statements statements ran, $recorded predictions are recorded with their outcomes."
 }
 
 # Starts a statement with its own application name and waits until Query Shaper sees it; its server process is $pid.
@@ -127,17 +133,23 @@ activity_of() {
 }
 
 show_bar() {
-  note "$(sql "SELECT format('%-9s %s', state, bar) FROM query_shaper.activity WHERE pid = $pid AND nest_level = 0")"
+  local line
+  line=$(sql "SELECT format('%-8s %s', state, bar) FROM query_shaper.activity WHERE pid = $pid AND nest_level = 0")
+  if [ -n "$line" ]; then
+    note "$line"
+  fi
 }
 
 stall_on_lock() {
   local statement holder
-  sql 'CREATE TABLE demo_score AS SELECT gid, 0::bigint AS papers, 0::bigint AS processes FROM genes ORDER BY gid;
+  sql 'CREATE TABLE demo_score AS SELECT gid, 0::bigint AS processes, 0::bigint AS components, 0::bigint AS functions,
+         0::bigint AS papers FROM genes ORDER BY hashint4(gid);
        CREATE INDEX ON demo_score (gid); ANALYZE demo_score'
   coproc HOLDER { exec psql -X -q -At -v ON_ERROR_STOP=1 2>&1; }
   holder=$HOLDER_PID
   jobs_running+=("$holder")
-  echo "BEGIN; UPDATE demo_score SET papers = 1 WHERE gid = 25000 RETURNING 'held';" >&"${HOLDER[1]}"
+  echo "BEGIN; SELECT 'held' FROM demo_score WHERE gid = (SELECT gid FROM demo_score OFFSET 35000 LIMIT 1) FOR UPDATE;" \
+    >&"${HOLDER[1]}"
   read -r -t 30 -u "${HOLDER[0]}" _ || fail "the row to wait for could not be locked"
   start_statement demo_stalled -f "$here/workload/score_update.sql"
   statement=$job
@@ -191,7 +203,8 @@ open_step 'Building the extension and installing it beside a throwaway cluster'
 "$scripts/stage.sh" demo "$work/stage"
 export QUERY_SHAPER_STAGE=$work/stage
 exports=$("$scripts/cluster.sh" start "$work/cluster" "shared_buffers = '256MB'" 'wal_level = minimal' 'max_wal_senders = 0' \
-  "max_wal_size = '4GB'" "maintenance_work_mem = '128MB'" 'jit = off')
+  "max_wal_size = '4GB'" "maintenance_work_mem = '128MB'" 'jit = off' \
+  "statement_timeout = '120s'")
 eval "$exports"
 sql 'CREATE EXTENSION query_shaper; CREATE TABLE demo_pass (pass int, started timestamptz, ended timestamptz)'
 note "PostgreSQL $(sql 'SHOW server_version'), listening in $PGHOST only."

@@ -1,5 +1,6 @@
--- Counts papers and regulated processes of each gene, one gene after the other (correlated subqueries, update).
-UPDATE demo_score s
-SET papers = (SELECT count(*) FROM pubmed p WHERE p.gid = s.gid),
-    processes = (SELECT count(DISTINCT b.go_id) FROM go_bp_all b JOIN go_term t ON t.go_id = b.go_id
-                 WHERE b.gid = s.gid AND t.term LIKE '%regulation%');
+-- Counts what is known of each gene, one gene after the other (correlated subqueries, update).
+UPDATE /* demo: score_update */ demo_score s
+SET processes = (SELECT count(DISTINCT t.term) FROM go_bp_all a JOIN go_term t ON t.go_id = a.go_id WHERE a.gid = s.gid),
+    components = (SELECT count(DISTINCT t.term) FROM go_cc_all a JOIN go_term t ON t.go_id = a.go_id WHERE a.gid = s.gid),
+    functions = (SELECT count(DISTINCT t.term) FROM go_mf_all a JOIN go_term t ON t.go_id = a.go_id WHERE a.gid = s.gid),
+    papers = (SELECT count(*) FROM pubmed p WHERE p.gid = s.gid);
