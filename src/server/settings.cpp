@@ -35,15 +35,15 @@ void DefineSettings() {
   DefineCustomIntVariable("query_shaper.early_stage_rows",
                           "Sets the number of processed rows after which a prediction is revised.", nullptr,
                           &early_stage_rows, early_stage_rows, 1, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("query_shaper.early_stage_time",
-                          "Sets the running time after which a prediction is revised.", nullptr, &early_stage_time_ms,
-                          early_stage_time_ms, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.early_stage_time", "Sets the running time after which a prediction is revised.",
+                          nullptr, &early_stage_time_ms, early_stage_time_ms, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
   DefineCustomIntVariable("query_shaper.events_max",
                           "Sets the number of events and of predictions kept in each database.", nullptr, &events_max,
                           events_max, 100, 10000000, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
 #ifdef QUERY_SHAPER_FAULT_POINTS
-  DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr, &pg::fault,
-                             "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr,
+                             &pg::fault, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 #endif
   DefineCustomIntVariable("query_shaper.half_life", "Sets the time after which the weight of a run has halved.",
                           nullptr, &half_life_s, half_life_s, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
@@ -62,9 +62,8 @@ void DefineSettings() {
     DefineCustomIntVariable("query_shaper.max_databases", "Sets the number of databases that are learned from.",
                             nullptr, &max_databases, max_databases, 1, 1000, PGC_POSTMASTER, 0, nullptr, nullptr,
                             nullptr);
-  DefineCustomRealVariable("query_shaper.min_cost",
-                           "Sets the planned cost below which a statement is only counted.", nullptr, &min_cost,
-                           min_cost, 0, 1e15, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable("query_shaper.min_cost", "Sets the planned cost below which a statement is only counted.",
+                           nullptr, &min_cost, min_cost, 0, 1e15, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomEnumVariable("query_shaper.mode", "Sets what the extension does to queries.",
                            "off: nothing; observe: predict, watch and learn; advise: also report what would be done; "
                            "shape: do it.",
@@ -72,8 +71,7 @@ void DefineSettings() {
   DefineCustomIntVariable("query_shaper.tick_interval", "Sets the interval at which a running statement is looked at.",
                           nullptr, &tick_interval_ms, tick_interval_ms, 1, 10000, PGC_USERSET, GUC_UNIT_MS, nullptr,
                           nullptr, nullptr);
-  DefineCustomIntVariable("query_shaper.tracked_nest_levels",
-                          "Sets how many levels of nested statements are tracked.",
+  DefineCustomIntVariable("query_shaper.tracked_nest_levels", "Sets how many levels of nested statements are tracked.",
                           "1 tracks only the statements that clients send.", &tracked_nest_levels, tracked_nest_levels,
                           1, 4, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("query_shaper");

@@ -28,6 +28,7 @@ constexpr int kNestLevels = 4;           // statements published per backend
 constexpr int kOutcomeRecords = 192;
 constexpr int kEventRecords = 256;
 constexpr int kEventTextBytes = 512;
+constexpr int kSlowStatementWords = 512;
 
 enum class StatementState : uint8_t { kFree = 0, kRunning = 1, kPaused = 2, kQueued = 3, kReplanning = 4 };
 
@@ -220,6 +221,9 @@ struct SharedState {
   pg_atomic_uint32 running;  // tracked top-level statements running now
   pg_atomic_uint64 numbers;  // source of record numbers
   pg_atomic_uint64 metrics[kMetrics];
+  // Statements that were planned below min_cost and ran long: one bit by hash of the query id, so that the next run is
+  // predicted and tracked from its start. Zero bits after a restart.
+  pg_atomic_uint32 slow_statements[kSlowStatementWords];
   // Arrays behind this struct; reach them by the functions below.
 };
 

@@ -1,7 +1,7 @@
 // What a tick reads of each node: PostgreSQL's own figures where they are free, our wrappers where not.
 //
-// Everything here runs in signal context, between any two instructions of the executor: figures may be half a step old, and
-// pointers are only followed that live as long as the statement's nodes do.
+// Everything here runs in signal context, between any two instructions of the executor: figures may be half a step old,
+// and pointers are only followed that live as long as the statement's nodes do.
 #include "server/query/counting.h"
 #include "server/query/tracker.h"
 extern "C" {
@@ -25,7 +25,8 @@ void ReadHeapPosition(const SeqScanState* scan, NodeCounters* counters) {
   if (heap->rs_inited && heap->rs_cblock != InvalidBlockNumber) {
     double at = heap->rs_cblock;
     // Synchronised scans begin anywhere and wrap around.
-    counters->done_units = at >= heap->rs_startblock ? at - heap->rs_startblock + 1 : blocks - heap->rs_startblock + at + 1;
+    counters->done_units =
+        at >= heap->rs_startblock ? at - heap->rs_startblock + 1 : blocks - heap->rs_startblock + at + 1;
   } else if (counters->done_units > 0) {
     // The position is reset when the scan is over.
     counters->done_units = blocks;
@@ -99,8 +100,7 @@ void AddWorkers(Tracker* tracker) {
     NodeCounters* counters = &tracker->counters[tracker->by_id[node_id]];
     counters->rows = (counters->rows < 0 ? 0 : counters->rows) + rows;
   };
-  for (int id = 0; id < kMaxPlanNodes; ++id)
-    add(id, static_cast<double>(pg_atomic_read_u64(&mine->worker_rows[id])));
+  for (int id = 0; id < kMaxPlanNodes; ++id) add(id, static_cast<double>(pg_atomic_read_u64(&mine->worker_rows[id])));
   for (int i = 0; i < shared->backends; ++i) {
     BackendSlot* worker = BackendAt(i);
     if (worker->leader_pid != MyProcPid || worker->pid == 0) continue;

@@ -15,8 +15,8 @@ struct Wrapper {
   uint64_t ends;  // times the node said that there are no more
 };
 
-// Wraps the node and returns the wrapper's number, -1 when none is free or something else times the node. Plain stores only:
-// safe in signal context unless the pool is being changed (then -1).
+// Wraps the node and returns the wrapper's number, -1 when none is free or something else times the node. Plain stores
+// only: safe in signal context unless the pool is being changed (then -1).
 int WrapNode(PlanState* node);
 
 // The node will not run again through this wrapper.

@@ -121,7 +121,7 @@ void StartHook(QueryDesc* query, int flags) {
   if (slot == nullptr) return;
   int level = innermost_frame ? innermost_frame->level + 1 : 0;
   if (level == 0) ++slot->statements;
-  if (query->plannedstmt->planTree->total_cost < settings::min_cost) return;
+  if (query->plannedstmt->planTree->total_cost < settings::min_cost && !KnownSlow(query->plannedstmt->queryId)) return;
   if (level >= settings::tracked_nest_levels || query->planstate == nullptr) return;
   StartTracking(query, level);
 }

@@ -1,3 +1,4 @@
+#include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
 #include "core/plan/normalise.h"
 #include "server/query/outcome.h"
@@ -68,11 +69,28 @@ static void DescribeLate(Tracker* tracker) {
     Count(kMetricAdviceFailed);
 }
 
+static pg_atomic_uint32* SlowWord(uint64_t query_id, uint32* bit) {
+  uint64_t h = MixBits(query_id);
+  *bit = 1U << (h & 31);
+  return &shared->slow_statements[(h >> 5) % kSlowStatementWords];
+}
+
+bool KnownSlow(uint64_t query_id) {
+  uint32 bit;
+  return query_id != 0 && (pg_atomic_read_u32(SlowWord(query_id, &bit)) & bit) != 0;
+}
+
+static void RememberSlow(uint64_t query_id) {
+  uint32 bit;
+  if (query_id != 0) pg_atomic_fetch_or_u32(SlowWord(query_id, &bit), bit);
+}
+
 void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   if (tracker->sent || tracker->worker) return;
   tracker->sent = true;
   bool failed = error_sqlstate != 0;
   if (tracker->late) {
+    RememberSlow(tracker->query->plannedstmt->queryId);
     // After an error there is no transaction to read catalogs in.
     if (failed) return;
     MemoryContext caller = MemoryContextSwitchTo(tracker->query->estate->es_query_cxt);

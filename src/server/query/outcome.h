@@ -7,4 +7,7 @@ namespace query_shaper {
 // Sends the outcome once; does nothing when nobody learns in this database. error_sqlstate 0: ended normally.
 void SendTrackedOutcome(Tracker* tracker, int error_sqlstate);
 
+// True when the statement was planned cheap before and ran long all the same. One read of shared memory.
+bool KnownSlow(uint64_t query_id);
+
 }  // namespace query_shaper

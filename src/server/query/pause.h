@@ -13,8 +13,8 @@ bool PauseWanted();
 // True while it is held.
 bool Held();
 
-// Waits until resume() or until the statement is cancelled (raises then). Called between tuples and before a nested statement
-// begins. Locks and pins stay held.
+// Waits until resume() or until the statement is cancelled (raises then). Called between tuples and before a nested
+// statement begins. Locks and pins stay held.
 void HoldHere();
 
 // Forgets a request that came too late: the outermost statement has ended.

@@ -355,8 +355,8 @@ Oid ScannedRelation(const PlannedStmt* statement, const Plan* node) {
 
 Operator OperatorOf(const Plan* node) {
   switch (nodeTag(node)) {
-#define MAP(tag)  \
-  case T_##tag:   \
+#define MAP(tag) \
+  case T_##tag:  \
     return Operator::k##tag
     MAP(Result);
     MAP(ProjectSet);

@@ -21,8 +21,7 @@ static void Visit(PlanState* state, void (*visit)(PlanState*, void*), void* cont
               reinterpret_cast<MergeAppendState*>(state)->ms_nplans);
       break;
     case T_BitmapAndState:
-      members(reinterpret_cast<BitmapAndState*>(state)->bitmapplans,
-              reinterpret_cast<BitmapAndState*>(state)->nplans);
+      members(reinterpret_cast<BitmapAndState*>(state)->bitmapplans, reinterpret_cast<BitmapAndState*>(state)->nplans);
       break;
     case T_BitmapOrState:
       members(reinterpret_cast<BitmapOrState*>(state)->bitmapplans, reinterpret_cast<BitmapOrState*>(state)->nplans);

@@ -299,8 +299,7 @@ static void Revise(Tracker* tracker, double elapsed_ms) {
   tracker->revised = true;
   tracker->next_revision_ms = Max(elapsed_ms, tracker->next_revision_ms) * 2;
   const Progress& progress = tracker->progress;
-  tracker->shown =
-      Revise(tracker->estimate, progress.work_ratio(), progress.speed_ratio(), progress.work_share());
+  tracker->shown = Revise(tracker->estimate, progress.work_ratio(), progress.speed_ratio(), progress.work_share());
 }
 
 static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, int64_t temp_kb, int workers) {

@@ -19,8 +19,8 @@ constexpr int kNodeIds = 512;
 constexpr int kTrackers = 8;  // statements tracked at once in one process: nested ones and open cursors
 
 struct TrackedNode {
-  PlanState* state;  // null: this node of the plan was pruned or not reached
-  short wrapper;     // -1: none
+  PlanState* state;    // null: this node of the plan was pruned or not reached
+  short wrapper;       // -1: none
   bool heap_position;  // sequential heap scan of this process alone: its block is a position
   ExecProcNodeMtd before_pause;
 };
