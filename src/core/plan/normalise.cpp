@@ -1,6 +1,6 @@
 #include "core/plan/normalise.h"
 
-#include <cstdio>
+#include <charconv>
 #include <cstring>
 
 namespace query_shaper {
@@ -46,9 +46,10 @@ class Normaliser {
   }
 
   void PutParameter() {
-    char name[16];
-    int n = std::snprintf(name, sizeof name, "$%d", ++parameter_);
-    for (int i = 0; i < n; ++i) Put(name[i]);
+    char digits[16];
+    auto [end, error] = std::to_chars(digits, digits + sizeof digits, ++parameter_);
+    Put('$');
+    for (const char* c = digits; c < end; ++c) Put(*c);
   }
 
   void Token() {

@@ -2,6 +2,8 @@
 //
 // Everything here runs in signal context, between any two instructions of the executor: figures may be half a step old,
 // and pointers are only followed that live as long as the statement's nodes do.
+#include "pg/pg.h"
+
 #include "server/query/counting.h"
 #include "server/query/tracker.h"
 extern "C" {

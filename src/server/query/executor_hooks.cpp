@@ -1,3 +1,5 @@
+#include "pg/pg.h"
+
 #include "server/query/executor_hooks.h"
 
 #include "server/query/outcome.h"

@@ -1,3 +1,5 @@
+#include "pg/pg.h"
+
 #include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
 #include "core/plan/normalise.h"
@@ -69,20 +71,24 @@ static void DescribeLate(Tracker* tracker) {
     Count(kMetricAdviceFailed);
 }
 
-static pg_atomic_uint32* SlowWord(uint64_t query_id, uint32* bit) {
+struct SlowBit {
+  pg_atomic_uint32* word;
+  uint32 bit;
+};
+
+static SlowBit SlowBitOf(uint64_t query_id) {
   uint64_t h = MixBits(query_id);
-  *bit = 1U << (h & 31);
-  return &shared->slow_statements[(h >> 5) % kSlowStatementWords];
+  return {&shared->slow_statements[(h >> 5) % kSlowStatementWords], 1U << (h & 31)};
 }
 
 bool KnownSlow(uint64_t query_id) {
-  uint32 bit;
-  return query_id != 0 && (pg_atomic_read_u32(SlowWord(query_id, &bit)) & bit) != 0;
+  SlowBit slow = SlowBitOf(query_id);
+  return query_id != 0 && (pg_atomic_read_u32(slow.word) & slow.bit) != 0;
 }
 
 static void RememberSlow(uint64_t query_id) {
-  uint32 bit;
-  if (query_id != 0) pg_atomic_fetch_or_u32(SlowWord(query_id, &bit), bit);
+  SlowBit slow = SlowBitOf(query_id);
+  if (query_id != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
 }
 
 void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {

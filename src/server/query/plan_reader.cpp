@@ -1,3 +1,5 @@
+#include "pg/pg.h"
+
 #include "core/base/hash.h"
 #include "server/query/plan_reader.h"
 extern "C" {

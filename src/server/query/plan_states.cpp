@@ -1,3 +1,5 @@
+#include "pg/pg.h"
+
 #include "server/query/plan_states.h"
 
 namespace query_shaper {

@@ -1,3 +1,5 @@
+#include "pg/pg.h"
+
 #include "core/plan/fingerprint.h"
 #include "server/query/statement_facts.h"
 

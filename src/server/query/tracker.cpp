@@ -1,3 +1,5 @@
+#include "pg/pg.h"
+
 #include "server/query/tracker.h"
 
 #include <ctime>
