@@ -39,7 +39,9 @@ common_conf=(
   "max_prepared_transactions = 2" "max_worker_processes = 16" "max_parallel_workers = 8" "max_connections = 100"
   "log_min_messages = warning" "log_autovacuum_min_duration = -1"
 )
+# Query identifiers are computed as in production; "regress" only keeps them out of EXPLAIN VERBOSE.
 ours_conf=(
+  "compute_query_id = 'regress'"
   "query_shaper.mode = 'shape'" "query_shaper.min_cost = 0" "query_shaper.tick_interval = 1"
 )
 
