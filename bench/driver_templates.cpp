@@ -47,7 +47,8 @@ Template ParseTemplate(const std::string& name, const std::string& text) {
     }
   }
   query.sql = Trimmed(query.sql);
-  if (query.data.empty() || query.sql.empty()) throw std::runtime_error("template " + name + ": no data set or no query");
+  if (query.data.empty() || query.sql.empty())
+    throw std::runtime_error("template " + name + ": no data set or no query");
   return query;
 }
 

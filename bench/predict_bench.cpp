@@ -1,0 +1,173 @@
+// predict: q-error of the time that query_shaper.predict() tells just before a statement runs.
+//
+// Templates are dealt into folds. A fold's templates are left out while the server learns from the others; their first
+// runs are "left out", the runs after it, each with other constants, are "seen". Every prediction is made before its
+// statement runs.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "driver.h"
+#include "driver_templates.h"
+#include "driver_watch.h"
+
+namespace query_shaper::bench {
+
+namespace {
+
+struct Prediction {
+  double predicted_ms = 0, low_ms = 0, high_ms = 0;
+  std::string origin;
+};
+
+struct Sample {
+  const Template* query;
+  Prediction prediction;
+  double actual_ms;
+};
+
+double QError(const Sample& sample) {
+  const double predicted = std::max(sample.prediction.predicted_ms, 1e-3);
+  return std::max(predicted / sample.actual_ms, sample.actual_ms / predicted);
+}
+
+Prediction Predict(pqxx::connection* connection, const std::string& sql) {
+  pqxx::nontransaction transaction(*connection);
+  const pqxx::result rows = transaction.exec("SELECT predicted_ms, low_ms, high_ms, origin FROM query_shaper.predict(" +
+                                             transaction.quote(sql) + ")");
+  return {rows[0][0].as<double>(), rows[0][1].as<double>(), rows[0][2].as<double>(), rows[0][3].c_str()};
+}
+
+struct Summary {
+  double p50 = 0, p90 = 0, p95 = 0, coverage = 0;
+};
+
+Summary Print(const std::string& phase, const std::vector<Sample>& samples, Json* json) {
+  std::vector<double> errors;
+  size_t inside = 0;
+  std::map<std::string, std::vector<double>> by_template;
+  std::map<std::string, size_t> origins;
+  Json runs = Json::Array();
+  for (const Sample& sample : samples) {
+    errors.push_back(QError(sample));
+    const Prediction& prediction = sample.prediction;
+    inside += sample.actual_ms >= prediction.low_ms && sample.actual_ms <= prediction.high_ms;
+    by_template[sample.query->name].push_back(errors.back());
+    origins[prediction.origin]++;
+    Json run;
+    run.Set("template", sample.query->name)
+        .Set("predicted_ms", prediction.predicted_ms)
+        .Set("low_ms", prediction.low_ms);
+    run.Set("high_ms", prediction.high_ms).Set("actual_ms", sample.actual_ms).Set("origin", prediction.origin);
+    runs.Push(std::move(run));
+  }
+  Summary summary;
+  summary.p50 = Quantile(errors, 0.5);
+  summary.p90 = Quantile(errors, 0.9);
+  summary.p95 = Quantile(errors, 0.95);
+  summary.coverage = samples.empty() ? std::nan("") : double(inside) / double(samples.size());
+  std::printf("%s: %zu runs of %zu templates; q-error p50 %.3f p90 %.3f p95 %.3f max %.2f; interval holds %.1f %%\n",
+              phase.c_str(), samples.size(), by_template.size(), summary.p50, summary.p90, summary.p95,
+              Quantile(errors, 1), 100 * summary.coverage);
+  std::printf("  origins:");
+  for (const auto& [origin, count] : origins) std::printf(" %s %zu", origin.c_str(), count);
+  std::vector<std::pair<double, std::string>> worst;
+  for (const auto& [name, of_template] : by_template) worst.emplace_back(Quantile(of_template, 0.5), name);
+  std::sort(worst.rbegin(), worst.rend());
+  std::printf("\n  hardest:");
+  for (size_t i = 0; i < worst.size() && i < 6; i++) std::printf(" %s %.2f", worst[i].second.c_str(), worst[i].first);
+  std::printf("\n");
+  Json figures;
+  figures.Set("runs", samples.size()).Set("templates", by_template.size()).Set("p50", summary.p50);
+  figures.Set("p90", summary.p90).Set("p95", summary.p95).Set("coverage", summary.coverage);
+  json->Set(phase, std::move(figures.Set("samples", std::move(runs))));
+  return summary;
+}
+
+std::vector<Sample> Longer(const std::vector<Sample>& samples, double shortest_ms) {
+  std::vector<Sample> longer;
+  for (const Sample& sample : samples) {
+    if (sample.actual_ms >= shortest_ms) longer.push_back(sample);
+  }
+  return longer;
+}
+
+}  // namespace
+
+Verdict RunPredict(const Options& options) {
+  const double timeout_ms = options.Number("timeout", 30000);
+  const double shortest_ms = options.Number("shortest", 1);
+  const int folds = static_cast<int>(options.Number("folds", 4));
+  const int repeats = static_cast<int>(options.Number("repeats", 6));
+  const int train_runs = static_cast<int>(options.Number("train-runs", 3));
+
+  Laboratory laboratory(options, {"shared_buffers = '1GB'", "max_wal_size = '4GB'"});
+  std::mt19937_64 random(options.seed());
+  std::map<std::string, std::unique_ptr<Watcher>> sessions;
+  for (const Template& query : laboratory.templates) {
+    auto& session = sessions[query.data];
+    if (session == nullptr) session = std::make_unique<Watcher>(laboratory.Connection(query));
+  }
+  const auto session = [&](const Template& query) { return sessions[query.data].get(); };
+  const auto text_of = [&](const Template& query) { return Instantiate(query, &session(query)->runner(), &random); };
+
+  std::vector<const Template*> templates;
+  for (const Template& query : laboratory.templates) templates.push_back(&query);
+  std::shuffle(templates.begin(), templates.end(), random);
+  size_t failed = 0;
+  const auto measure = [&](const Template& query, std::vector<Sample>* samples) {
+    const std::string sql = text_of(query);
+    const Prediction prediction = Predict(&session(query)->runner(), sql);
+    const WatchedRun run = session(query)->RunUnwatched(sql, timeout_ms);
+    if (run.error.empty()) {
+      samples->push_back({&query, prediction, run.total_ms});
+    } else {
+      failed++;
+    }
+  };
+  // Caches of the system warm up before anything is learned from them.
+  for (const Template* query : templates) session(*query)->RunUnwatched(text_of(*query), timeout_ms);
+
+  std::vector<Sample> left_out, seen;
+  for (int fold = 0; fold < folds; fold++) {
+    laboratory.Reset();
+    std::vector<const Template*> lessons, exam;
+    for (size_t i = 0; i < templates.size(); i++) {
+      (static_cast<int>(i) % folds == fold ? exam : lessons).push_back(templates[i]);
+    }
+    for (int run = 0; run < train_runs; run++) {
+      std::shuffle(lessons.begin(), lessons.end(), random);
+      for (const Template* query : lessons) session(*query)->RunUnwatched(text_of(*query), timeout_ms);
+      laboratory.Learn();
+    }
+    for (int run = 0; run <= repeats; run++) {
+      for (const Template* query : exam) measure(*query, run == 0 ? &left_out : &seen);
+      laboratory.Learn();
+    }
+    std::printf("fold %d of %d done\n", fold + 1, folds);
+    std::fflush(stdout);
+  }
+
+  Json result;
+  result.Set("templates", templates.size()).Set("failed", failed).Set("shortest_ms", shortest_ms);
+  std::printf("runs of %.1f ms and longer by the client's clock; %zu runs failed or took over %.0f s\n", shortest_ms,
+              failed, timeout_ms / 1000);
+  const Summary seen_summary = Print("seen, other constants", Longer(seen, shortest_ms), &result);
+  const Summary left_out_summary = Print("left out", Longer(left_out, shortest_ms), &result);
+  std::vector<Sample> all = Longer(seen, shortest_ms);
+  const std::vector<Sample> more = Longer(left_out, shortest_ms);
+  all.insert(all.end(), more.begin(), more.end());
+  const Summary whole = Print("all", all, &result);
+  Print("all of 50 ms and longer", Longer(all, 50), &result);
+  bool met = Check("seen, p50 <= 1.2", seen_summary.p50, 1, 1.2);
+  met = Check("seen, p90 <= 2", seen_summary.p90, 1, 2) && met;
+  met = Check("left out, p50 <= 1.8", left_out_summary.p50, 1, 1.8) && met;
+  met = Check("left out, p95 <= 8", left_out_summary.p95, 1, 8) && met;
+  met = Check("interval holds 0.85 to 0.95", whole.coverage, 0.85, 0.95) && met;
+  WriteResult(options, "predict", std::move(result));
+  return met ? Verdict::kMet : Verdict::kMissed;
+}
+
+}  // namespace query_shaper::bench
