@@ -1,0 +1,301 @@
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "predict/made_plans.h"
+
+using namespace query_shaper;
+
+namespace {
+
+struct Server {
+  std::unique_ptr<Models> models = std::make_unique<Models>();
+  std::vector<Profile> profiles = std::vector<Profile>(6);
+  std::mt19937 random{7};
+  double now_s = 1e9;
+
+  Server() { InitModels(models.get()); }
+
+  double Scale() { return std::exp(std::uniform_real_distribution<double>(-1.5, 1.5)(random)); }
+
+  // Predicts and learns one run; returns the estimate made before.
+  Estimate Run(int kind, double scale, double speed, double noise, Actual* actual = nullptr) {
+    const MadeRun run = MakeRun(kind, scale, speed, noise, &random);
+    const Estimate made = Predict(run.features, &profiles[kind], nullptr, *models);
+    Learn(run.features, made, run.actual, PaceSample{}, now_s += 10, kHalfLife, &profiles[kind], nullptr, models.get());
+    Train(models.get(), static_cast<int64_t>(now_s));
+    if (actual != nullptr) *actual = run.actual;
+    return made;
+  }
+};
+
+double Quantile(std::vector<double> values, double quantile) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(quantile * (values.size() - 1))];
+}
+
+void CheckSane(const Estimate& estimate) {
+  for (const Quantity& quantity : estimate.targets) {
+    BOOST_REQUIRE(std::isfinite(quantity.value));
+    BOOST_REQUIRE(std::isfinite(quantity.low));
+    BOOST_REQUIRE(std::isfinite(quantity.high));
+    BOOST_REQUIRE(quantity.low >= 0);
+    BOOST_REQUIRE(quantity.low <= quantity.value);
+    BOOST_REQUIRE(quantity.value <= quantity.high);
+  }
+  BOOST_REQUIRE(std::isfinite(estimate.log_sd));
+  BOOST_REQUIRE(estimate.log_sd > 0);
+  BOOST_REQUIRE(std::isfinite(estimate.seen));
+  BOOST_REQUIRE(OriginName(estimate.origin) != nullptr);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(predictor)
+
+BOOST_AUTO_TEST_CASE(a_server_that_has_seen_nothing_answers_from_the_plan) {
+  Server server;
+  const MadeRun run = MakeRun(1, 1, 1, 0, &server.random);
+  const Estimate estimate = Predict(run.features, nullptr, nullptr, *server.models);
+  CheckSane(estimate);
+  BOOST_TEST(estimate.seen == 0);
+  BOOST_TEST(estimate.model_ms[0] == -1);
+  BOOST_TEST(estimate.model_ms[1] > 0);
+  BOOST_TEST(estimate.model_ms[2] > 0);
+  BOOST_TEST(QError(estimate.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 10);
+  BOOST_TEST(QError(estimate.targets[kRows].value, run.actual.targets[kRows]) < 1.1);
+}
+
+BOOST_AUTO_TEST_CASE(repeats_with_changed_constants_are_predicted_within_a_few_percent) {
+  Server server;
+  std::vector<double> errors;
+  for (int i = 0; i < 300; ++i) {
+    Actual actual;
+    const Estimate made = server.Run(i % 6, server.Scale(), 1, 0.05, &actual);
+    if (i >= 60) errors.push_back(QError(made.targets[kTimeMs].value, actual.targets[kTimeMs]));
+  }
+  BOOST_TEST(Quantile(errors, 0.5) < 1.15);
+  BOOST_TEST(Quantile(errors, 0.9) < 1.4);
+}
+
+BOOST_AUTO_TEST_CASE(an_unseen_plan_is_predicted_from_the_others) {
+  for (int left_out = 0; left_out < 6; ++left_out) {
+    Server server;
+    for (int i = 0; i < 180; ++i)
+      if (i % 6 != left_out) server.Run(i % 6, server.Scale(), 0.2, 0.1);
+    std::vector<double> errors;
+    for (int i = 0; i < 30; ++i) {
+      const MadeRun run = MakeRun(left_out, server.Scale(), 0.2, 0, &server.random);
+      const Estimate made = Predict(run.features, nullptr, nullptr, *server.models);
+      errors.push_back(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]));
+    }
+    BOOST_TEST(Quantile(errors, 0.5) < 3, "kind " << left_out << ": " << Quantile(errors, 0.5));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(intervals_hold_nine_outcomes_in_ten) {
+  for (const double noise : {0.05, 0.2, 0.6}) {
+    Server server;
+    int held = 0;
+    const int runs = 900;
+    for (int i = 0; i < runs + 60; ++i) {
+      Actual actual;
+      const Estimate made = server.Run(i % 6, server.Scale(), 1, noise, &actual);
+      const Quantity& time = made.targets[kTimeMs];
+      if (i >= 60) held += actual.targets[kTimeMs] >= time.low && actual.targets[kTimeMs] <= time.high;
+    }
+    const double coverage = static_cast<double>(held) / runs;
+    BOOST_TEST(coverage > 0.85, "noise " << noise << ": " << coverage);
+    BOOST_TEST(coverage < 0.95, "noise " << noise << ": " << coverage);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_turns_slower_is_followed) {
+  Server server;
+  for (int i = 0; i < 120; ++i) server.Run(i % 6, server.Scale(), 1, 0.05);
+  for (int i = 0; i < 120; ++i) server.Run(i % 6, server.Scale(), 0.25, 0.05);
+  std::vector<double> errors;
+  for (int i = 0; i < 60; ++i) {
+    Actual actual;
+    const Estimate made = server.Run(i % 6, server.Scale(), 0.25, 0.05, &actual);
+    errors.push_back(QError(made.targets[kTimeMs].value, actual.targets[kTimeMs]));
+  }
+  BOOST_TEST(Quantile(errors, 0.5) < 1.3);
+}
+
+BOOST_AUTO_TEST_CASE(one_wild_outcome_does_not_move_the_belief) {
+  Server server;
+  for (int i = 0; i < 40; ++i) server.Run(0, 1, 1, 0.05);
+  const double before = server.Run(0, 1, 1, 0).targets[kTimeMs].value;
+  server.Run(0, 1, 1e-4, 0);  // ten thousand times slower, once
+  const MadeRun run = MakeRun(0, 1, 1, 0, &server.random);
+  const double after = Predict(run.features, &server.profiles[0], nullptr, *server.models).targets[kTimeMs].value;
+  BOOST_TEST(QError(after, before) < 1.3);
+}
+
+BOOST_AUTO_TEST_CASE(a_cold_first_run_is_soon_forgotten) {
+  Server server;
+  server.Run(0, 1, 0.05, 0);
+  for (int i = 0; i < 4; ++i) server.Run(0, 1, 1, 0.02);
+  const MadeRun run = MakeRun(0, 1, 1, 0, &server.random);
+  const Estimate made = Predict(run.features, &server.profiles[0], nullptr, *server.models);
+  BOOST_TEST(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 2);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_plan_of_another_statement_helps) {
+  Server server;
+  Profile shape;
+  for (int i = 0; i < 12; ++i) {
+    // A statement twenty times slower than its plan looks: only history can tell.
+    const MadeRun run = MakeRun(3, server.Scale(), 0.05, 0.05, &server.random);
+    const Estimate made = Predict(run.features, nullptr, &shape, *server.models);
+    Learn(run.features, made, run.actual, PaceSample{}, server.now_s += 10, kHalfLife, nullptr, &shape,
+          server.models.get());
+  }
+  const MadeRun run = MakeRun(3, 1, 0.05, 0, &server.random);
+  const Estimate made = Predict(run.features, nullptr, &shape, *server.models);
+  BOOST_TEST(made.seen == 0);
+  BOOST_TEST(made.model_ms[0] > 0);
+  BOOST_TEST(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 1.5);
+}
+
+BOOST_AUTO_TEST_CASE(history_fades_by_its_half_life) {
+  Server server;
+  for (int i = 0; i < 8; ++i) server.Run(0, 1, 1, 0.02);
+  BOOST_CHECK_CLOSE(server.profiles[0].weight, 8, 0.1);
+  server.now_s += kHalfLife;
+  server.Run(0, 1, 1, 0.02);
+  BOOST_CHECK_CLOSE(server.profiles[0].weight, 5, 0.1);
+}
+
+BOOST_AUTO_TEST_CASE(an_unfinished_run_teaches_only_what_exceeds_the_belief) {
+  Server server;
+  for (int i = 0; i < 30; ++i) server.Run(i % 6, 1, 1, 0.05);
+  MadeRun run = MakeRun(0, 1, 1, 0, &server.random);
+  run.actual.complete = false;
+  const Estimate made = Predict(run.features, nullptr, nullptr, *server.models);
+  const Profile profile = server.profiles[0];
+  const auto believed = [&] {
+    return Predict(run.features, nullptr, nullptr, *server.models).model_ms[static_cast<int>(Origin::kOnline)];
+  };
+  const double before = believed();
+  run.actual.targets[kTimeMs] = made.targets[kTimeMs].value / 100;
+  Learn(run.features, made, run.actual, PaceSample{}, server.now_s, kHalfLife, &server.profiles[0], nullptr,
+        server.models.get());
+  BOOST_TEST(believed() == before);
+  BOOST_TEST(server.profiles[0].weight == profile.weight);
+  run.actual.targets[kTimeMs] = made.targets[kTimeMs].value * 100;
+  Learn(run.features, made, run.actual, PaceSample{}, server.now_s, kHalfLife, &server.profiles[0], nullptr,
+        server.models.get());
+  BOOST_TEST(believed() > before);
+  BOOST_TEST(server.profiles[0].weight == profile.weight);
+}
+
+BOOST_AUTO_TEST_CASE(errors_of_every_member_are_kept) {
+  Server server;
+  for (int i = 0; i < 60; ++i) server.Run(i % 6, server.Scale(), 1, 0.05);
+  for (const ErrorStats& stats : server.models->errors) {
+    BOOST_TEST(stats.samples > 0);
+    const double p50 = ErrorQuantile(stats, 0.5);
+    BOOST_TEST(p50 >= 1);
+    BOOST_TEST(ErrorQuantile(stats, 0.9) >= p50);
+  }
+  BOOST_TEST(std::isnan(ErrorQuantile(ErrorStats{}, 0.5)));
+  for (const auto& context : server.models->blend_weight)
+    BOOST_CHECK_CLOSE(context[0] + context[1] + context[2], 1, 1e-6);
+  BOOST_TEST(server.models->calibration_ms_per_cost > 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_quantile_of_errors_reads_the_histogram) {
+  ErrorStats stats;
+  stats.buckets[8] = 90;   // q-error of 2
+  stats.buckets[24] = 10;  // of 8
+  BOOST_CHECK_CLOSE(ErrorQuantile(stats, 0.5), 2, 10);
+  BOOST_CHECK_CLOSE(ErrorQuantile(stats, 0.99), 8, 10);
+}
+
+BOOST_AUTO_TEST_CASE(early_figures_move_and_narrow_the_estimate) {
+  Server server;
+  const MadeRun run = MakeRun(2, 1, 1, 0, &server.random);
+  const Estimate first = Predict(run.features, nullptr, nullptr, *server.models);
+  const Quantity& old = first.targets[kTimeMs];
+  const Estimate same = Revise(first, 10, 0.1, 0);
+  BOOST_CHECK_CLOSE(same.targets[kTimeMs].value, old.value, 0.01);
+  const Estimate more = Revise(first, 4, 1, 1);
+  BOOST_CHECK_CLOSE(more.targets[kTimeMs].value, 4 * old.value, 0.01);
+  BOOST_TEST(more.targets[kTimeMs].high / more.targets[kTimeMs].low < old.high / old.low);
+  const Estimate faster = Revise(first, 1, 2, 1);
+  BOOST_CHECK_CLOSE(faster.targets[kTimeMs].value, old.value / 2, 0.01);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CheckSane(Revise(first, nan, 0, 7));
+  CheckSane(Revise(first, 1e300, 1e-300, 1));
+}
+
+BOOST_AUTO_TEST_CASE(any_state_and_any_outcome_give_finite_answers) {
+  std::mt19937 random(3);
+  const double wild[] = {0,
+                         -5,
+                         1e30,
+                         -1e300,
+                         1e300,
+                         std::numeric_limits<double>::infinity(),
+                         std::numeric_limits<double>::quiet_NaN(),
+                         3};
+  const auto any = [&] { return wild[random() % 8]; };
+  auto models = std::make_unique<Models>();
+  for (int round = 0; round < 200; ++round) {
+    Server server;
+    for (int i = 0; i < 6; ++i) server.Run(i % 6, 1, 1, 0.1);
+    *models = *server.models;
+    Profile exact = server.profiles[0];
+    // Random doubles of the state are overwritten, as torn or damaged memory would be.
+    for (int i = 0; i < 40; ++i) {
+      reinterpret_cast<double*>(&models->linear)[random() % (sizeof(LinearModel) / 8)] = any();
+      reinterpret_cast<double*>(&models->online)[random() % (sizeof(RateModel) / 8)] = any();
+      reinterpret_cast<double*>(&exact)[random() % (offsetof(Profile, pace) / 8)] = any();
+    }
+    models->calibration_ms_per_cost = any();
+    models->interval_z[random() % 4] = static_cast<float>(any());
+    models->blend_square[random() % 4] = any();
+    models->member_square[random() % 2][random() % 3] = any();
+    FeatureVector features = MakeRun(static_cast<int>(random() % 6), 1, 1, 0, &random).features;
+    for (int i = 0; i < 3; ++i) features.values[random() % kFeatureCount] = any();
+    for (int step = 0; step < 5; ++step) {
+      const Estimate made = Predict(features, &exact, nullptr, *models);
+      CheckSane(made);
+      Actual actual;
+      for (double& value : actual.targets) value = any();
+      actual.complete = step % 2 == 0;
+      Learn(features, made, actual, PaceSample{}, any(), kHalfLife, &exact, &exact, models.get());
+      Train(models.get(), 0);
+    }
+    CheckSane(Predict(features, &exact, nullptr, *models));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_outcome_of_nothing_at_all_keeps_a_new_model_sound) {
+  Server server;
+  for (int i = 0; i < 20; ++i) {
+    const MadeRun run = MakeRun(i, 1e-9, 1e12, 0, &server.random);
+    const Estimate made = Predict(run.features, nullptr, nullptr, *server.models);
+    CheckSane(made);
+    Learn(run.features, made, run.actual, PaceSample{}, i, kHalfLife, nullptr, nullptr, server.models.get());
+    Train(server.models.get(), i);
+  }
+  const MadeRun usual = MakeRun(0, 1, 1, 0, &server.random);
+  CheckSane(Predict(usual.features, nullptr, nullptr, *server.models));
+}
+
+BOOST_AUTO_TEST_CASE(every_origin_has_a_name) {
+  BOOST_TEST(std::string(OriginName(Origin::kCache)) == "cache");
+  BOOST_TEST(std::string(OriginName(Origin::kLinear)) == "linear");
+  BOOST_TEST(std::string(OriginName(Origin::kOnline)) == "online");
+  BOOST_TEST(std::string(OriginName(Origin::kSequence)) == "sequence");
+  BOOST_TEST(std::string(OriginName(Origin::kBlend)) == "blend");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
