@@ -22,9 +22,9 @@ extern "C" {
 
 namespace query_shaper {
 
-constexpr int kQueryTextBytes = 1024;    // in activity
-constexpr int kStoredTextBytes = 2048;   // in history, normalised
-constexpr int kNestLevels = 4;           // statements published per backend
+constexpr int kQueryTextBytes = 1024;   // in activity
+constexpr int kStoredTextBytes = 2048;  // in history, normalised
+constexpr int kNestLevels = 4;          // statements published per backend
 constexpr int kOutcomeRecords = 192;
 constexpr int kEventRecords = 256;
 constexpr int kEventTextBytes = 512;
@@ -151,25 +151,26 @@ enum class DatabaseState : uint8_t {
 struct DatabaseSlot {
   Oid database;
   DatabaseState state;
-  int32_t learner_pid;        // 0: none running
-  int32_t learner_procno;     // of its PGPROC, to set its latch
-  bool learner_failed;        // set when one is started, cleared by its orderly end
-  bool refresh;               // read what is new in the tables: a standby follows its primary
+  int32_t learner_pid;     // 0: none running
+  int32_t learner_procno;  // of its PGPROC, to set its latch
+  bool learner_failed;     // set when one is started, cleared by its orderly end
+  bool refresh;            // read what is new in the tables: a standby follows its primary
   TimestampTz learner_started;
-  TimestampTz loaded_at;      // when the tables were last read; 0: never
-  TimestampTz hold_until;     // a DROP or ALTER DATABASE is under way: no learner starts before this
-  TimestampTz retry_at;       // back-off after a learner failed
+  TimestampTz loaded_at;    // when the tables were last read; 0: never
+  uint32_t loaded_version;  // of the stored models read last: a standby reads those of its primary when they are newer
+  TimestampTz hold_until;   // a DROP or ALTER DATABASE is under way: no learner starts before this
+  TimestampTz retry_at;     // back-off after a learner failed
   int32_t failures;
-  bool reload;                // forget what is in shared memory and read the tables: import, restore, reset
-  uint32_t generation;        // grows with every such request: a write begun before it is rolled back
-  pg_atomic_uint32 pending;   // outcomes and events waiting for this database's learner
-  pg_atomic_uint64 sent;      // outcomes and events ever accepted
-  pg_atomic_uint64 stored;    // of these written to tables or given up
+  bool reload;               // forget what is in shared memory and read the tables: import, restore, reset
+  uint32_t generation;       // grows with every such request: a write begun before it is rolled back
+  pg_atomic_uint32 pending;  // outcomes and events waiting for this database's learner
+  pg_atomic_uint64 sent;     // outcomes and events ever accepted
+  pg_atomic_uint64 stored;   // of these written to tables or given up
   pg_atomic_uint32 flush_requests;
   pg_atomic_uint32 flushes_done;      // the last request that was served
   pg_atomic_uint32 learner_failures;  // ever, in this database
-  Models models;              // under knowledge_lock
-  bool models_dirty;          // not yet written to the table; under knowledge_lock
+  Models models;                      // under knowledge_lock
+  bool models_dirty;                  // not yet written to the table; under knowledge_lock
 };
 
 struct ProfileKey {  // zeroed before use: hashed as bytes
@@ -211,15 +212,15 @@ enum Metric {
 struct SharedState {
   LWLock* lock;
   LWLock* knowledge_lock;
-  int backends;       // slots, by pgprocno
+  int backends;  // slots, by pgprocno
   int databases;
   int profile_capacity;
   volatile int launcher_pid;
   volatile int launcher_procno;      // of its PGPROC, -1: none
   pg_atomic_uint32 learners_wanted;  // a database waits for a worker slot: long-running learners make room
   ConditionVariable flushed;         // broadcast when a learner has served a flush or failed
-  pg_atomic_uint32 running;  // tracked top-level statements running now
-  pg_atomic_uint64 numbers;  // source of record numbers
+  pg_atomic_uint32 running;          // tracked top-level statements running now
+  pg_atomic_uint64 numbers;          // source of record numbers
   pg_atomic_uint64 metrics[kMetrics];
   // Statements that were planned below min_cost and ran long: one bit by hash of the query id, so that the next run is
   // predicted and tracked from its start. Zero bits after a restart.

@@ -1,15 +1,16 @@
-// What was learned, as the executor's hooks use it: prediction out of shared memory, outcomes and events into the rings.
+// What was learned, as the executor's hooks use it: prediction out of shared memory, outcomes and events into the
+// rings.
 #pragma once
 #include "core/predict/predict.h"
 #include "server/shared_state.h"
 
 namespace query_shaper {
 
-// Predicts from what is in shared memory; before a database's knowledge is loaded, from cold models. Makes the database known
-// (state kWanted, launcher woken) when the extension is installed in it. `pace` and `band` (may be null) receive what
-// tracking needs; *has_pace says whether pace was known. Must run inside a transaction, not in signal context.
-void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features, Estimate* estimate, Pace* pace,
-                      bool* has_pace, BandScale* band, double* seconds_since_last_run);
+// Predicts from what is in shared memory; before a database's knowledge is loaded, from cold models. Makes the database
+// known (state kWanted, launcher woken) when the extension is installed in it. `pace` and `band` (may be null) receive
+// what tracking needs; *has_pace says whether pace was known. Must run inside a transaction, not in signal context.
+void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features, Estimate* estimate,
+                      Pace* pace, bool* has_pace, BandScale* band, double* seconds_since_last_run);
 
 // Time since this statement last ran, in seconds; -1 never seen. One hash look-up.
 double SecondsSinceLastRun(int64_t query_id, uint64_t fingerprint);
@@ -21,17 +22,19 @@ bool OutcomesWanted();
 void SendOutcome(OutcomeRecord* record);
 void SendEvent(EventRecord* record);
 
-// Writes an event about a statement of this backend. action and verdict as in view `events`; details a JSON object or null.
+// Writes an event about a statement of this backend. action and verdict as in view `events`; details a JSON object or
+// null.
 void RecordEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
                  const char* details);
 
-// Returns when every outcome and event sent before, and all that was learned, is in the tables (on a standby: in shared memory).
-// Interruptible. Raises 55000 when the database has no slot, 53400 when no worker can be started, 58000 when the learner fails.
+// Returns when every outcome and event sent before, and all that was learned, is in the tables (on a standby: in shared
+// memory). Interruptible. Raises 55000 when the database has no slot, 53400 when no worker can be started, 58000 when
+// the learner fails.
 void FlushAndWait();
 
-// For functions that change the tables themselves (import, forget, reset): when the current transaction commits, forgets
-// what shared memory knows of this database and has the tables read anew. To keep the learner from adding rows meanwhile
-// call FlushAndWait() first, then lock the tables in SHARE ROW EXCLUSIVE MODE.
+// For functions that change the tables themselves (import, forget, reset): when the current transaction commits,
+// forgets what shared memory knows of this database and has the tables read anew. To keep the learner from adding rows
+// meanwhile call FlushAndWait() first, then lock the tables in SHARE ROW EXCLUSIVE MODE.
 void ReloadAtCommit();
 
 // Solves this database's models anew, in shared memory; the learner writes them soon after (FlushAndWait() to be sure).

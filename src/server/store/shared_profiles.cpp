@@ -34,7 +34,8 @@ struct Candidate {
 
 // Decayed weight now, on a log scale; what was not yet written is worth keeping longer.
 double Worth(const ProfileEntry& entry) {
-  return std::log2(entry.profile.weight + 0.01) + entry.profile.last_seen_s / settings::half_life_s + (entry.dirty ? 2 : 0);
+  return std::log2(entry.profile.weight + 0.01) + entry.profile.last_seen_s / settings::half_life_s +
+         (entry.dirty ? 2 : 0);
 }
 
 // Evicting many at a time spreads the cost of the search.
@@ -80,6 +81,18 @@ bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Models*
   return false;
 }
 
+bool TrainQuietly(Models* models, int64_t now_s, char* failure, Size failure_bytes) noexcept {
+  try {
+    Train(models, now_s);
+    return true;
+  } catch (const std::exception& e) {
+    std::snprintf(failure, failure_bytes, "%s", e.what());
+  } catch (...) {
+    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
+  }
+  return false;
+}
+
 }  // namespace
 
 ProfileEntry* FindProfile(Oid database, int64_t query_id, uint64_t fingerprint) {
@@ -90,15 +103,16 @@ ProfileEntry* FindProfile(Oid database, int64_t query_id, uint64_t fingerprint) 
 ProfileEntry* EnterProfile(Oid database, int64_t query_id, uint64_t fingerprint) {
   const ProfileKey key = KeyOf(database, query_id, fingerprint);
   bool found = false;
-  auto* entry = static_cast<ProfileEntry*>(hash_search(Profiles(), &key, HASH_FIND, nullptr));
-  if (entry != nullptr) return entry;
-  if (hash_get_num_entries(Profiles()) >= shared->profile_capacity) EvictProfiles();
-  entry = static_cast<ProfileEntry*>(hash_search(Profiles(), &key, HASH_ENTER_NULL, &found));
+  auto* const entry = static_cast<ProfileEntry*>(hash_search(Profiles(), &key, HASH_ENTER_NULL, &found));
   if (entry != nullptr && !found) {
     entry->dirty = false;
     entry->profile = Profile{};
   }
   return entry;
+}
+
+void MakeRoomForProfiles(int count) {
+  if (hash_get_num_entries(Profiles()) + count > shared->profile_capacity) EvictProfiles();
 }
 
 int RemoveProfiles(Oid database) {
@@ -180,21 +194,28 @@ void ForgetKnowledge(DatabaseSlot* slot) {
 
 bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size failure_bytes) {
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
-  // The shape first: entering the second may evict, but never what was entered a moment ago (see Worth).
-  ProfileEntry* shape = EnterProfile(record->database, 0, record->fingerprint);
-  ProfileEntry* exact = nullptr;
-  if (record->query_id != 0) {
-    if (shape != nullptr) shape->profile.last_seen_s = Max(shape->profile.last_seen_s, SecondsOf(record->finished) - 1e-3);
-    exact = EnterProfile(record->database, record->query_id, record->fingerprint);
-    shape = FindProfile(record->database, 0, record->fingerprint);
-  }
-  const bool learned = LearnQuietly(record, exact != nullptr ? &exact->profile : nullptr,
-                                    shape != nullptr ? &shape->profile : nullptr, &slot->models, failure, failure_bytes);
+  // Room for both first: making room later could evict the one just found.
+  MakeRoomForProfiles(2);
+  ProfileEntry* const shape = EnterProfile(record->database, 0, record->fingerprint);
+  ProfileEntry* const exact =
+      record->query_id != 0 ? EnterProfile(record->database, record->query_id, record->fingerprint) : nullptr;
+  const bool learned =
+      LearnQuietly(record, exact != nullptr ? &exact->profile : nullptr, shape != nullptr ? &shape->profile : nullptr,
+                   &slot->models, failure, failure_bytes);
   if (exact != nullptr) exact->dirty = true;
   if (shape != nullptr) shape->dirty = true;
   slot->models_dirty = true;
   LWLockRelease(shared->knowledge_lock);
   return learned;
+}
+
+bool TrainModels(DatabaseSlot* slot, char* failure, Size failure_bytes) {
+  const auto now_s = static_cast<int64_t>(SecondsOf(GetCurrentTimestamp()));
+  LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
+  const bool trained = TrainQuietly(&slot->models, now_s, failure, failure_bytes);
+  slot->models_dirty = true;
+  LWLockRelease(shared->knowledge_lock);
+  return trained;
 }
 
 }  // namespace query_shaper

@@ -7,7 +7,11 @@ namespace query_shaper {
 // Under knowledge_lock, at least shared. Null when unknown.
 ProfileEntry* FindProfile(Oid database, int64_t query_id, uint64_t fingerprint);
 
-// Under knowledge_lock, exclusive. Finds or creates; makes room by evicting what weighs least. Null when there is no room.
+// Under knowledge_lock, exclusive. Evicts what weighs least when `count` more do not fit; entries found before may be
+// gone.
+void MakeRoomForProfiles(int count);
+
+// Under knowledge_lock, exclusive. Finds or creates; null when there is no room.
 ProfileEntry* EnterProfile(Oid database, int64_t query_id, uint64_t fingerprint);
 
 // Under knowledge_lock, exclusive. Returns how many were removed.
@@ -25,8 +29,11 @@ bool WantDatabase(Oid database);
 // Sets models and profiles of the slot to those of a server that has seen nothing. Takes knowledge_lock.
 void ForgetKnowledge(DatabaseSlot* slot);
 
-// Learns one outcome into shared memory. Fills in record->made when no prediction was made. Takes knowledge_lock; a failure is
-// described in `failure` and false returned.
+// Learns one outcome into shared memory. Fills in record->made when no prediction was made. Takes knowledge_lock; a
+// failure is described in `failure` and false returned.
 bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size failure_bytes);
+
+// Solves the models of the slot; false and a description in `failure` when that fails. Takes knowledge_lock.
+bool TrainModels(DatabaseSlot* slot, char* failure, Size failure_bytes);
 
 }  // namespace query_shaper

@@ -1,0 +1,159 @@
+#include "pg/pg.h"
+
+#include "server/settings.h"
+#include "server/store/knowledge_tables.h"
+#include "server/store/shared_profiles.h"
+#include "server/store/table_call.h"
+
+#include <cstdio>
+#include <exception>
+
+extern "C" {
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "commands/extension.h"
+#include "storage/itemptr.h"
+#include "utils/snapmgr.h"
+}
+
+namespace query_shaper {
+
+namespace {
+
+constexpr int kFetchRows = 200;
+
+bool ReadModelsQuietly(const bytea* bytes, Models* models, char* failure, Size failure_bytes) noexcept {
+  try {
+    ReadModels(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), models);
+    return true;
+  } catch (const std::exception& e) {
+    std::snprintf(failure, failure_bytes, "%s", e.what());
+  } catch (...) {
+    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
+  }
+  return false;
+}
+
+bool ReadProfileQuietly(const bytea* bytes, Profile* profile) noexcept {
+  try {
+    ReadProfile(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), profile);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+void LoadModels(DatabaseSlot* slot, bool all) {
+  char failure[256] = "";
+  SPI_execute(
+      "SELECT version, state FROM query_shaper.model_data WHERE name = 'models' AND state IS NOT NULL"
+      " ORDER BY version DESC LIMIT 1",
+      true, 1);
+  if (SPI_processed == 0) return;
+  bool null = false;
+  HeapTuple const row = SPI_tuptable->vals[0];
+  const auto version = static_cast<uint32_t>(DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null)));
+  if (!all && version == slot->loaded_version) return;
+  const bytea* const bytes =
+      DatumGetByteaPP(PointerGetDatum(PG_DETOAST_DATUM(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null))));
+  auto* const models = static_cast<Models*>(palloc0(sizeof(Models)));
+  slot->loaded_version = version;
+  if (!ReadModelsQuietly(bytes, models, failure, sizeof failure)) {
+    Count(kMetricModelsCorrupt);
+    LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
+    slot->models_dirty = true;
+    LWLockRelease(shared->knowledge_lock);
+    ereport(LOG, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored models are corrupt, learning starts anew"),
+                  errdetail("%s in table query_shaper.model_data of database with OID %u.", failure, slot->database)));
+    return;
+  }
+  LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
+  slot->models = *models;
+  slot->models_dirty = false;
+  LWLockRelease(shared->knowledge_lock);
+}
+
+// False when shared memory knows this profile as well already.
+bool Newer(Oid database, int64 query_id, int64 fingerprint, TimestampTz last_seen) {
+  LWLockAcquire(shared->knowledge_lock, LW_SHARED);
+  const ProfileEntry* const entry = FindProfile(database, query_id, static_cast<uint64_t>(fingerprint));
+  const double seen_s = entry != nullptr ? entry->profile.last_seen_s : -1;
+  LWLockRelease(shared->knowledge_lock);
+  const double row_s = static_cast<double>(last_seen) / 1e6 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
+  // The column has microseconds, the profile a double's precision of seconds.
+  return seen_s < 0 || row_s > seen_s + 1e-5;
+}
+
+void Publish(Oid database, int64 query_id, int64 fingerprint, const Profile& profile) {
+  LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
+  MakeRoomForProfiles(1);
+  ProfileEntry* const entry = EnterProfile(database, query_id, static_cast<uint64_t>(fingerprint));
+  if (entry != nullptr) {
+    entry->profile = profile;
+    entry->dirty = false;
+  }
+  LWLockRelease(shared->knowledge_lock);
+}
+
+void LoadProfiles(DatabaseSlot* slot) {
+  int64 corrupt = 0;
+  Oid types[] = {INT8OID};
+  Datum values[] = {Int64GetDatum(shared->profile_capacity)};
+  Portal const portal = SPI_cursor_open_with_args(
+      nullptr,
+      "SELECT query_id, fingerprint, last_seen, state FROM query_shaper.profile_data ORDER BY last_seen DESC LIMIT $1",
+      1, types, values, nullptr, true, 0);
+  auto* const profile = static_cast<Profile*>(palloc(sizeof(Profile)));
+  for (;;) {
+    SPI_cursor_fetch(portal, true, kFetchRows);
+    if (SPI_processed == 0) break;
+    for (uint64 i = 0; i < SPI_processed; ++i) {
+      bool null = false;
+      HeapTuple const row = SPI_tuptable->vals[i];
+      TupleDesc const shape = SPI_tuptable->tupdesc;
+      const int64 query_id = DatumGetInt64(SPI_getbinval(row, shape, 1, &null));
+      const int64 fingerprint = DatumGetInt64(SPI_getbinval(row, shape, 2, &null));
+      const TimestampTz last_seen = DatumGetTimestampTz(SPI_getbinval(row, shape, 3, &null));
+      if (!Newer(slot->database, query_id, fingerprint, last_seen)) continue;
+      struct varlena* const stored =
+          reinterpret_cast<struct varlena*>(DatumGetPointer(SPI_getbinval(row, shape, 4, &null)));
+      bytea* const bytes = pg_detoast_datum(stored);
+      if (ReadProfileQuietly(bytes, profile)) {
+        Publish(slot->database, query_id, fingerprint, *profile);
+      } else {
+        ++corrupt;
+      }
+      if (bytes != stored) pfree(bytes);
+    }
+    SPI_freetuptable(SPI_tuptable);
+    CHECK_FOR_INTERRUPTS();
+  }
+  SPI_cursor_close(portal);
+  if (corrupt == 0) return;
+  Count(kMetricModelsCorrupt, static_cast<uint64_t>(corrupt));
+  ereport(LOG,
+          (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored profiles are corrupt, these statements are learned anew"),
+           errdetail(INT64_FORMAT " rows in table query_shaper.profile_data of database with OID %u are damaged.",
+                     corrupt, slot->database)));
+}
+
+}  // namespace
+
+TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
+  SetCurrentStatementStartTimestamp();
+  StartTransactionCommand();
+  SPI_connect();
+  PushActiveSnapshot(GetTransactionSnapshot());
+  const bool present = OidIsValid(get_extension_oid("query_shaper", true));
+  if (present) {
+    if (all) ForgetKnowledge(slot);
+    LoadModels(slot, all);
+    LoadProfiles(slot);
+  }
+  PopActiveSnapshot();
+  SPI_finish();
+  CommitTransactionCommand();
+  return present ? TableResult::kDone : TableResult::kAbsent;
+}
+
+}  // namespace query_shaper
