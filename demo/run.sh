@@ -39,14 +39,16 @@ finish() {
     kill -- "-$pid" 2>/dev/null
   done
   if [ -n "$work" ]; then
-    if [ "$status" != 0 ]; then
+    if [ "$status" != 0 ] && [ "$status" -le 128 ]; then
       show_server_log
     fi
     [ ! -d "$work/cluster" ] || "$scripts/cluster.sh" stop "$work/cluster"
     rm -rf "$work"
   fi
-  if [ "$status" != 0 ]; then
-    echo "demo: failed while: $step (everything it had made is removed)" >&2
+  if [ "$status" -gt 128 ]; then
+    echo "demo: interrupted; everything it had made is removed" >&2
+  elif [ "$status" != 0 ]; then
+    echo "demo: failed at: $step; everything it had made is removed" >&2
   fi
   exit "$status"
 }

@@ -26,7 +26,8 @@ lane_a=$!
 run_lane b &
 lane_b=$!
 trap 'kill $lane_a $lane_b 2>/dev/null || true' EXIT
-wait $lane_a
-wait $lane_b
+# Whichever lane fails first ends the pass.
+wait -n
+wait -n
 trap - EXIT
 PGOPTIONS="-c max_parallel_workers_per_gather=1" run_lane p
