@@ -27,7 +27,8 @@ run_lane b &
 lane_b=$!
 trap 'kill $lane_a $lane_b 2>/dev/null || true' EXIT
 # Whichever lane fails first ends the pass.
-wait -n
-wait -n
+wait -n $lane_a $lane_b
+wait $lane_a
+wait $lane_b
 trap - EXIT
 PGOPTIONS="-c max_parallel_workers_per_gather=1" run_lane p
