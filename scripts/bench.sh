@@ -4,6 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 cd "$root_dir"
+scripts/install_extension.sh
 if [ -x bench/run.sh ]; then
   exec bench/run.sh ${BENCH:-}
 fi

@@ -11,6 +11,9 @@ conf=()
 if [ -f test/client.conf ]; then
   mapfile -t conf <test/client.conf
 fi
+if ! scripts/install_extension.sh; then
+  report_suite client 0 1
+fi
 for program in build/cmake/client/client_*; do
   case $program in *.log) continue ;; esac
   [ -x "$program" ] || continue

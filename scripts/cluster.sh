@@ -13,6 +13,11 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
+# The server's user may have no way into the caller's directory.
+server_command() {
+  (cd / && as_server_user "$@")
+}
+
 free_port() {
   local port
   while :; do
@@ -45,7 +50,7 @@ start_cluster() {
   own_by_server_user "$dir"
   port=$(free_port)
   echo "$bindir" >"$dir/bindir"
-  as_server_user "$bindir/initdb" -D "$dir/data" -A trust -U postgres -N -E UTF8 --no-locale >"$dir/initdb.log" 2>&1 || {
+  server_command "$bindir/initdb" -D "$dir/data" -A trust -U postgres -N -E UTF8 --no-locale >"$dir/initdb.log" 2>&1 || {
     cat "$dir/initdb.log" >&2
     die "initdb failed in $dir"
   }
@@ -67,7 +72,7 @@ start_cluster() {
   } >>"$dir/data/postgresql.conf"
   # No descriptor of the caller may stay open in the server, or a pipe to the caller would never end. With PGHOST in its
   # environment the server's own clients (dblink, postgres_fdw without a host) find the cluster itself.
-  as_server_user env "PGHOST=$dir" "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s start </dev/null >"$dir/pg_ctl.log" 2>&1 || {
+  server_command env "PGHOST=$dir" "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s start </dev/null >"$dir/pg_ctl.log" 2>&1 || {
     cat "$dir/pg_ctl.log" "$dir/log" >&2
     die "the server did not start in $dir"
   }
@@ -79,8 +84,8 @@ stop_cluster() {
   [ -f "$dir/bindir" ] || die "no cluster in $dir"
   bindir=$(cat "$dir/bindir")
   if [ -f "$dir/data/postmaster.pid" ]; then
-    as_server_user "$bindir/pg_ctl" -D "$dir/data" -w -t 60 -s -m fast stop </dev/null ||
-      as_server_user "$bindir/pg_ctl" -D "$dir/data" -w -t 30 -s -m immediate stop </dev/null || true
+    server_command "$bindir/pg_ctl" -D "$dir/data" -w -t 60 -s -m fast stop </dev/null ||
+      server_command "$bindir/pg_ctl" -D "$dir/data" -w -t 30 -s -m immediate stop </dev/null || true
   fi
   rm -rf "$dir"
 }
@@ -88,7 +93,7 @@ stop_cluster() {
 restart_cluster() {
   local dir=$1 bindir
   bindir=$(cat "$dir/bindir")
-  as_server_user env "PGHOST=$dir" "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s -m "${2:-fast}" restart \
+  server_command env "PGHOST=$dir" "$bindir/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 -s -m "${2:-fast}" restart \
     </dev/null >"$dir/pg_ctl.log" 2>&1 || {
     cat "$dir/pg_ctl.log" >&2
     die "the server did not restart in $dir"

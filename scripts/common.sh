@@ -2,6 +2,12 @@
 
 root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+if [ -z "${PG_CONFIG:-}" ]; then
+  PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config
+  [ -x "$PG_CONFIG" ] || PG_CONFIG=pg_config
+fi
+export PG_CONFIG
+
 die() {
   echo "$(basename "$0"): $*" >&2
   exit 1
@@ -37,7 +43,7 @@ pg_bindir() {
   if [ -n "${PG_BINDIR:-}" ]; then
     echo "$PG_BINDIR"
   else
-    "${PG_CONFIG:-pg_config}" --bindir
+    "$PG_CONFIG" --bindir
   fi
 }
 

@@ -13,7 +13,7 @@ if [ $# = 0 ]; then
 fi
 
 cd "$root_dir" || exit
-pgxs=$(dirname "$(dirname "$(dirname "$("${PG_CONFIG:-pg_config}" --pgxs)")")")
+pgxs=$(dirname "$(dirname "$(dirname "$("$PG_CONFIG" --pgxs)")")")
 output=$root_dir/build/$suite
 rm -rf "$output"
 mkdir -p "$output"
@@ -21,6 +21,9 @@ case $suite in
   installcheck)
     driver=$pgxs/src/test/regress/pg_regress
     input=$root_dir
+    if ! scripts/install_extension.sh; then
+      report_suite "$suite" 0 1
+    fi
     ;;
   isolation)
     driver=$pgxs/src/test/isolation/pg_isolation_regress
@@ -36,9 +39,7 @@ case $suite in
 esac
 
 conf=()
-if [ -f "$input/test.conf" ]; then
-  mapfile -t conf <"$input/test.conf"
-elif [ -f "$root_dir/test/$suite.conf" ]; then
+if [ -f "$root_dir/test/$suite.conf" ]; then
   mapfile -t conf <"$root_dir/test/$suite.conf"
 fi
 scripts/cluster.sh run "compute_query_id = on" "${conf[@]}" -- \

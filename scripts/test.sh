@@ -10,29 +10,16 @@ export QUERY_SHAPER_RESULTS
 trap 'rm -rf "$QUERY_SHAPER_RESULTS"' EXIT
 
 suites=${SUITES:-lint unit install installcheck isolation tap client core-regress}
-log=$root_dir/build/install.log
-mkdir -p build
-
-install_extension() {
-  local as_root=()
-  make -j"$(nproc)" all >"$log" 2>&1 </dev/null || return
-  if [ ! -w "$(dirname "$("${PG_CONFIG:-pg_config}" --pkglibdir)")" ]; then
-    as_root=(sudo)
-  fi
-  "${as_root[@]}" make install >>"$log" 2>&1 </dev/null
-}
-
 installed=1
 summary=()
 for suite in $suites; do
   echo "== $suite"
   started=$SECONDS
   if [ "$suite" = install ]; then
-    if install_extension; then
+    if scripts/install_extension.sh; then
       echo "install: 1 passed, 0 failed"
       echo "1 0" >"$QUERY_SHAPER_RESULTS/install"
     else
-      tail -n 40 "$log"
       echo "install: 0 passed, 1 failed"
       echo "0 1" >"$QUERY_SHAPER_RESULTS/install"
       installed=0

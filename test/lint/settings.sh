@@ -16,8 +16,18 @@ in_readme() {
 }
 
 if [ -f "$settings" ]; then
-  # The first mention of a name is its definition; later ones are messages.
-  defined=$(grep -noE '"query_shaper\.[a-z_]+"' "$settings" | awk -F'[:"]' '!seen[$3]++ {print $1 " " $3}')
+  # The first mention of a name is its definition, later ones are messages; test builds have settings of their own.
+  defined=$(awk '
+    /^#if.*QUERY_SHAPER_FAULT_POINTS/ { hidden = 1 }
+    /^#endif/ { hidden = 0 }
+    !hidden {
+      rest = $0
+      while (match(rest, /"query_shaper\.[a-z_]+"/)) {
+        name = substr(rest, RSTART + 1, RLENGTH - 2)
+        if (!(name in seen)) { seen[name] = 1; print NR " " name }
+        rest = substr(rest, RSTART + RLENGTH)
+      }
+    }' "$settings")
   previous=
   while read -r line name; do
     [ -n "$name" ] || continue
