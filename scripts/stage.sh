@@ -12,6 +12,8 @@ dir=$2
 shift 2
 copy=$root_dir/build/stage/$name
 mkdir -p "$copy" "$dir"
+exec 9>"$copy/lock"
+flock 9
 cd "$root_dir"
 rm -rf "$copy/sql"
 if [ -d "$copy/src" ]; then
