@@ -14,7 +14,7 @@ namespace {
 using Design = Eigen::Matrix<double, kDesign, 1>;
 using Square = Eigen::Matrix<double, kDesign, kDesign, Eigen::RowMajor>;
 
-constexpr double kSampleVariance = 0.35;  // of the residual, as the likelihood believes it
+constexpr double kSampleVariance = 0.3;  // of the residual, as the likelihood believes it
 constexpr double kPriorNoise = 1.0;
 constexpr double kColdMsPerCost = 0.008;  // usual machines: 0.003 to 0.03 ms per planner unit
 

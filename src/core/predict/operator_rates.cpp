@@ -2,6 +2,8 @@
 
 #include <Eigen/Core>
 
+#include <array>
+
 #include "core/predict/scale.h"
 
 namespace query_shaper {
@@ -62,18 +64,18 @@ constexpr Rate kPriorRates[] = {
 static_assert(sizeof(kPriorRates) / sizeof(kPriorRates[0]) == kRates);
 
 constexpr double kCommonVariance = 1.0;  // a server is faster or slower as a whole
-constexpr double kOwnVariance = 0.7;     // and each operator on its own
+constexpr double kOwnVariance = 0.4;     // and each operator on its own
 constexpr double kNoise = 0.3;           // of log time: cardinality errors mostly
-constexpr double kDrift = 2e-4;          // variance a rate gains per statement: the forgetting
+constexpr double kDrift = 1e-4;          // variance a rate gains per statement: the forgetting
 constexpr double kStepLimit = 2.5;       // a rate moves at most by e^2.5 in one update
 
-Vector LogTerms(const RateModel& model, const FeatureVector& features, double* log_sum) {
+Vector LogTerms(const double* log_rate, const FeatureVector& features, double* log_sum) {
   Vector terms;
   for (int k = 0; k < kRates; ++k) {
     const int index = kPriorRates[k].index;
     const double value = index < 0 ? 1 : std::clamp(Finite(features.values[index], 0), 0.0, kMaxLog);
     const double work = index < 0 ? 1 : std::expm1(value);
-    terms[k] = work > 0 ? std::log(work) + std::clamp(Finite(model.log_rate[k], -20), -30.0, 10.0) : -60;
+    terms[k] = work > 0 ? std::log(work) + std::clamp(Finite(log_rate[k], -20), -30.0, 10.0) : -60;
   }
   const double top = terms.maxCoeff();
   *log_sum = top + std::log((terms.array() - top).exp().sum());
@@ -93,9 +95,20 @@ void InitRates(RateModel* model) {
   model->noise = kNoise;
 }
 
+double NominalLog(const FeatureVector& features) {
+  static const auto kNominal = [] {
+    std::array<double, kRates> rates{};
+    for (int k = 0; k < kRates; ++k) rates[k] = std::log(kPriorRates[k].ms);
+    return rates;
+  }();
+  double sum = 0;
+  LogTerms(kNominal.data(), features, &sum);
+  return sum;
+}
+
 void PredictRates(const RateModel& model, const FeatureVector& features, double* log, double* log_sd) {
   double sum = 0;
-  const Vector shares = Shares(LogTerms(model, features, &sum), sum);
+  const Vector shares = Shares(LogTerms(model.log_rate, features, &sum), sum);
   const Eigen::Map<const Square, Eigen::Unaligned> covariance(model.covariance);
   const double spread = std::clamp(Finite(shares.dot(covariance * shares), 1), 0.0, 25.0);
   *log = std::clamp(sum, -kMaxLog, kMaxLog);
@@ -111,7 +124,7 @@ void LearnRates(const FeatureVector& features, double log_ms, double noise_facto
     return;
   }
   double sum = 0;
-  Vector shares = Shares(LogTerms(*model, features, &sum), sum);
+  Vector shares = Shares(LogTerms(model->log_rate, features, &sum), sum);
   const double first_error = log_ms - sum;
   const double noise = std::max(model->noise, 0.02) * std::max(noise_factor, 1.0);
   // Huber: an outcome far off what the filter thinks possible pulls as one at three standard deviations.
@@ -127,7 +140,7 @@ void LearnRates(const FeatureVector& features, double log_ms, double noise_facto
     const double residual = target - sum - shares.dot(prior - Vector(rates));
     const Vector step = (gain * residual).cwiseMax(-kStepLimit).cwiseMin(kStepLimit);
     rates = prior + step;
-    shares = Shares(LogTerms(*model, features, &sum), sum);
+    shares = Shares(LogTerms(model->log_rate, features, &sum), sum);
   }
   direction = covariance * shares;
   const double innovation_variance = std::max(shares.dot(direction), 0.0) + noise;

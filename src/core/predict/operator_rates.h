@@ -11,6 +11,9 @@ void InitRates(RateModel* model);
 
 void PredictRates(const RateModel& model, const FeatureVector& features, double* log, double* log_sd);
 
+// log of the plan's work in milliseconds at the rates assumed a priori: the same whatever has been learned.
+double NominalLog(const FeatureVector& features);
+
 // noise_factor >= 1 raises the observation noise of samples that say little new. The covariance never exceeds its
 // prior, so long silence or one-sided load cannot wind it up.
 void LearnRates(const FeatureVector& features, double log_ms, double noise_factor, RateModel* model);

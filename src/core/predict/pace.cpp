@@ -61,7 +61,8 @@ double PaceRate(const Pace& pace, int pipeline) {
     all_work += pace.work[p];
   }
   if (pace.weight <= 0 || all_ms <= 0 || all_work <= 0) return 0;
-  double overall = all_ms / all_work;
+  // A run of a few ticks is mostly start-up: its pace says little, and nominal work is near enough to milliseconds.
+  double overall = (all_ms + kShrinkWork) / (all_work + kShrinkWork);
   if (pipeline < 0 || pipeline >= pace.pipelines) return overall;
   double rate = (pace.ms[pipeline] + kShrinkWork * overall) / (pace.work[pipeline] + kShrinkWork);
   return std::clamp(rate, overall / 50, overall * 50);

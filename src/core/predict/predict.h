@@ -63,6 +63,7 @@ struct Profile {
   double regressor_time[kRegressors] = {};                  // co-moments with log time
   double blend_square = 0;                                  // decayed mean squared prequential error of the blend
   double blend_weight = 0;                                  // decayed number of errors in it
+  double drift[kTargets] = {};                              // decayed mean of signed errors in standard deviations
   double runs = 0;                                          // complete runs ever, not decayed
   Pace pace;
 };
@@ -103,9 +104,9 @@ struct Models {
   double calibration_spread = 1;
   double calibration_weight = 0;
   ErrorStats errors[kModels + 1];         // members, then the blend
-  double blend_weight[2][kModels] = {};   // context 0 unseen statement, 1 seen; sums to 1
+  double blend_weight[2][kModels] = {};   // context 0 neither statement nor plan seen, 1 seen; sums to 1
   double member_square[2][kModels] = {};  // decayed mean squared error of log time, same contexts; 0 none yet
-  double blend_square[4] = {};            // of the blend, by times seen: 0, 1, 2-4, more
+  double blend_square[4] = {};            // of the blend, by times seen: 0, 1 (or only the plan's shape), 2-4, more
   // Half width of the 90 % interval in standard deviations by times seen (0, 1, 2-4, more), for time and for the other
   // targets; moved to where it covers 90 % (Gibbs and Candes 2021).
   float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};

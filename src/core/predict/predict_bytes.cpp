@@ -58,6 +58,7 @@ void Fields(Direction io, P& profile) {
   io.Number(profile.error);
   io.Number(profile.blend_square);
   io.Number(profile.blend_weight);
+  io.Number(profile.drift);
   io.Number(profile.runs);
   io.Number(profile.pace.weight);
   io.Number(profile.pace.pipelines);

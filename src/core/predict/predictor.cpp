@@ -18,7 +18,8 @@ constexpr double kMemberSquare[2][kModels] = {{1.0, 1.0, 1.0}, {0.1, 0.6, 0.6}};
 constexpr double kBlendSquare[4] = {1.0, 0.3, 0.15, 0.1};
 constexpr double kPriorErrors = 8;  // runs the above count for
 
-int Context(double seen) { return seen >= 0.5 ? 1 : 0; }
+// A plan shape known from another statement counts as seen once.
+int Bucket(double seen, bool cache_answers) { return cache_answers ? std::max(SeenBucket(seen), 1) : 0; }
 
 struct Member {
   bool answers = false;
@@ -134,7 +135,7 @@ void InitModels(Models* models) {
   InitRates(&models->online);
   for (int context = 0; context < 2; ++context) {
     Member all[kModels];
-    for (Member& member : all) member.answers = true;
+    for (int m = 0; m < kModels; ++m) all[m].answers = context == 1 || m != static_cast<int>(Origin::kCache);
     Weigh(all, kMemberSquare[context], models->blend_weight[context]);
   }
 }
@@ -152,15 +153,15 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
   PredictLinear(models.linear, features, kTimeMs, &linear.log, &linear.sd);
   PredictRates(models.online, features, &online.log, &online.sd);
   linear.answers = online.answers = true;
-  const Regressors regressors = RegressorsOf(features, online.log);
+  const Regressors regressors = RegressorsOf(features);
   if (speaker != nullptr) {
     PredictProfile(*speaker, regressors, kTimeMs, &cache.log, &cache.sd);
     if (!own) cache.sd = std::sqrt(cache.sd * cache.sd + kShapeTrust * kShapeVariance);
     cache.answers = true;
   }
 
-  // A plan shape's history under another statement is context 0 with a third voice.
-  const int context = Context(estimate.seen);
+  const int bucket = Bucket(estimate.seen, cache.answers);
+  const int context = bucket > 0 ? 1 : 0;
   double square[kModels];
   for (int m = 0; m < kModels; ++m) square[m] = Recent(models.member_square[context][m], kMemberSquare[context][m]);
   if (own && exact->blend_weight > 0) {
@@ -177,7 +178,6 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
   double log = 0;
   double variance = 0;
   for (int m = 0; m < kModels; ++m) log += weights[m] * members[m].log;
-  const int bucket = SeenBucket(estimate.seen);
   const double blend_square = Recent(models.blend_square[bucket], kBlendSquare[bucket]);
   if (own) {
     const double known = std::max(Finite(exact->blend_weight, 0), 0.0);
@@ -220,10 +220,7 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
   for (double& value : outcome.targets) value = std::isfinite(value) && value > 0 ? value : 0;
   const double y = ToLog(kTimeMs, outcome.targets[kTimeMs]);
   const double believed = ToLog(kTimeMs, made.targets[kTimeMs].value);
-  double rates_log = 0;
-  double rates_sd = 0;
-  PredictRates(models->online, features, &rates_log, &rates_sd);
-  const Regressors regressors = RegressorsOf(features, rates_log);
+  const Regressors regressors = RegressorsOf(features);
 
   if (!actual.complete) {
     // Censored: it took at least this long. Only news when that is longer than was believed.
@@ -231,13 +228,13 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
     return;
   }
 
-  const int context = Context(made.seen);
-  const int bucket = SeenBucket(made.seen);
+  const int bucket = Bucket(made.seen, made.model_ms[static_cast<int>(Origin::kCache)] >= 0);
+  const int context = bucket > 0 ? 1 : 0;
   const double gain = 0.05;
   Member members[kModels];
   for (int m = 0; m < kModels; ++m) {
-    members[m].answers = true;
-    if (!(made.model_ms[m] >= 0)) continue;
+    members[m].answers = made.model_ms[m] >= 0;
+    if (!members[m].answers) continue;
     const double off = y - ToLog(kTimeMs, made.model_ms[m]);
     Score(std::fabs(off) / kLn2, &models->errors[m]);
     Follow(std::min(off * off, 9.0), kMemberSquare[context][m], gain, &models->member_square[context][m]);

@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
+#include "core/predict/operator_rates.h"
 #include "core/predict/scale.h"
 
 namespace query_shaper {
@@ -14,8 +15,11 @@ namespace {
 using Vector = Eigen::Matrix<double, kRegressors, 1>;
 using Square = Eigen::Matrix<double, kRegressors, kRegressors, Eigen::RowMajor>;
 
-constexpr double kFirstRunWeight = 0.5;
-constexpr double kLeastGain = 0.06;      // an effective memory of 16 runs follows data that grow
+constexpr double kFirstRunWeight = 0.2;
+constexpr double kLeastGain = 0.06;  // an effective memory of 16 runs follows data that grow
+constexpr double kDriftGain = 0.4;   // one outlier, clipped at 2.5, reaches 1.0; two on the same side 1.6
+constexpr double kDriftAlarm = 1.2;
+constexpr double kAlarmGain = 0.35;      // then the level has moved: follow
 constexpr double kPriorVariance = 0.15;  // of log outcome within one statement
 constexpr double kPriorRuns = 2;
 constexpr double kPriorSlope[kRegressors] = {0.2, 0.6, 0.0, 0.0};
@@ -51,9 +55,9 @@ double Shift(const Profile& profile, const Regressors& regressors) {
 
 }  // namespace
 
-Regressors RegressorsOf(const FeatureVector& features, double rates_log) {
+Regressors RegressorsOf(const FeatureVector& features) {
   const auto log = [&features](int index) { return std::clamp(Finite(features.values[index], 0), 0.0, kMaxLog); };
-  return {{log(kTotalCost), std::clamp(Finite(rates_log, 0), -kMaxLog, kMaxLog), log(kFilteredRows), log(kOutputRows)}};
+  return {{log(kTotalCost), NominalLog(features), log(kFilteredRows), log(kOutputRows)}};
 }
 
 bool HasHistory(const Profile& profile) { return profile.weight > 0 && std::isfinite(profile.weight); }
@@ -78,7 +82,7 @@ void LearnProfile(const Regressors& regressors, const Actual& actual, double kee
     with_time.setZero();
   }
   const bool first = profile->runs < 0.5 || profile->weight <= 0;
-  const double known = profile->runs > 1.5 ? profile->weight : std::min(profile->weight, kFirstRunWeight);
+  const double known = std::max(profile->weight - (1 - kFirstRunWeight), kFirstRunWeight);
   const double gain = first ? 1 : std::max(1 / (known + 1), kLeastGain);
   const double fade = first ? 0 : 1 - kLeastGain;
 
@@ -93,8 +97,14 @@ void LearnProfile(const Regressors& regressors, const Actual& actual, double kee
     double predicted = 0;
     double sd = 0;
     PredictProfile(*profile, regressors, target, &predicted, &sd);
-    const double reach = 2.5 * sd;
+    double& drift = profile->drift[t];
+    drift += kDriftGain * (std::clamp((y - predicted) / sd, -2.5, 2.5) - Finite(drift, 0));
+    if (!std::isfinite(drift)) drift = 0;
+    const bool moved = std::fabs(drift) > kDriftAlarm;
+    // Which of two runs was the odd one nobody knows yet.
+    const double reach = moved || profile->runs < 1.5 ? kMaxLog : 2.5 * sd;
     const double error = std::clamp(y - predicted, -reach, reach);
+    const double target_gain = moved ? std::max(gain, kAlarmGain) : gain;
     profile->square[t] = profile->square[t] * fade + error * error;
     // The mean of y moves by the unexplained part and by what the regressors' own mean moves; see below for time.
     const double deviation = error + (predicted - profile->mean[t]);
@@ -105,7 +115,7 @@ void LearnProfile(const Regressors& regressors, const Actual& actual, double kee
       square = square * fade + spread * offset * offset.transpose();
       with_time = with_time * fade + spread * deviation * offset;
     }
-    profile->mean[t] += gain * deviation;
+    profile->mean[t] += gain * (predicted - profile->mean[t]) + target_gain * error;
   }
   const Eigen::Map<const Vector, Eigen::Unaligned> x(regressors.values);
   mean += gain * (Vector(x) - Vector(mean));

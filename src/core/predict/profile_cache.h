@@ -2,7 +2,7 @@
 //
 // Per profile, decayed: mean and co-moments of log time y and kRegressors quantities x known at the start. Prediction
 // is mean(y) + b'(x - mean(x)), b the ridge solution (S + l I)^-1 (c + l b0): with few runs the prior slopes b0, with
-// many the profile's own. Outcomes are Huber-weighted (Huber 1964); the first run, often cold, counts for half.
+// many the profile's own. Outcomes are Huber-weighted (Huber 1964); the first run, often cold, counts for a fifth.
 #pragma once
 #include "core/predict/predict.h"
 
@@ -12,8 +12,8 @@ struct Regressors {
   double values[kRegressors];
 };
 
-// rates_log: the online member's log time for the same plan.
-Regressors RegressorsOf(const FeatureVector& features, double rates_log);
+// Nothing that is learned may enter: a regressor that moves with the models would look like another constant.
+Regressors RegressorsOf(const FeatureVector& features);
 
 // Whether the profile can answer at all.
 bool HasHistory(const Profile& profile);

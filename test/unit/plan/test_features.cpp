@@ -190,14 +190,8 @@ BOOST_AUTO_TEST_CASE(the_moment_enters_on_its_circle) {
 BOOST_AUTO_TEST_CASE(any_plan_gives_finite_features) {
   // Whatever a plan claims: huge costs, negative rows, NaN, broken links.
   std::mt19937 random(42);
-  const double wild[] = {0,
-                         -1,
-                         1e30,
-                         1e300,
-                         -1e300,
-                         std::numeric_limits<double>::infinity(),
-                         std::numeric_limits<double>::quiet_NaN(),
-                         7};
+  const double wild[] = {
+      0, -1, 1e30, 1e300, -1e300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN(), 7};
   const auto any = [&] { return wild[random() % 8]; };
   auto plan = std::make_unique<PlanTree>();
   for (int round = 0; round < 3000; ++round) {

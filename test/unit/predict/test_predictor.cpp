@@ -237,14 +237,8 @@ BOOST_AUTO_TEST_CASE(early_figures_move_and_narrow_the_estimate) {
 
 BOOST_AUTO_TEST_CASE(any_state_and_any_outcome_give_finite_answers) {
   std::mt19937 random(3);
-  const double wild[] = {0,
-                         -5,
-                         1e30,
-                         -1e300,
-                         1e300,
-                         std::numeric_limits<double>::infinity(),
-                         std::numeric_limits<double>::quiet_NaN(),
-                         3};
+  const double wild[] = {
+      0, -5, 1e30, -1e300, 1e300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN(), 3};
   const auto any = [&] { return wild[random() % 8]; };
   auto models = std::make_unique<Models>();
   for (int round = 0; round < 200; ++round) {
