@@ -139,12 +139,13 @@ void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once)
 }
 
 void FinishHook(QueryDesc* query) {
-  if (!Observing()) {
+  Tracker* tracker = FindTracker(query);
+  // A plain SELECT has nothing to finish: most statements leave here.
+  if ((tracker == nullptr && query->operation == CMD_SELECT) || !Observing()) {
     previous_finish(query);
     return;
   }
   // AFTER triggers run here; rows were counted by the run before.
-  Tracker* tracker = FindTracker(query);
   uint64 rows = tracker ? tracker->rows_before : 0;
   RunFramed(query, [&] { previous_finish(query); });
   tracker = FindTracker(query);
