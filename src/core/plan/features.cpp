@@ -36,10 +36,10 @@ class Workload {
   Workload(const PlanTree& plan, const Moment& moment) : plan_(plan), count_(std::clamp(plan.count, 0, kMaxPlanNodes)) {
     for (int i = 0; i < count_; ++i) outer_[i] = inner_[i] = -1;
     for (int i = 1; i < count_; ++i) {
-      const PlanNode& node = plan.nodes[i];
-      if (node.parent < 0 || node.parent >= i) continue;
-      if (node.role == ChildRole::kOuter) outer_[node.parent] = i;
-      if (node.role == ChildRole::kInner) inner_[node.parent] = i;
+      const int parent = Parent(i);
+      if (parent < 0) continue;
+      if (plan.nodes[i].role == ChildRole::kOuter) outer_[parent] = i;
+      if (plan.nodes[i].role == ChildRole::kInner) inner_[parent] = i;
     }
     for (int i = 0; i < count_; ++i) demand_[i] = DemandOn(i);
     work_mem_kb_ = moment.work_mem_kb > 0 ? Sane(moment.work_mem_kb) : 4096;
@@ -57,6 +57,11 @@ class Workload {
   }
 
  private:
+  // -1 for the root and for a link that does not point upwards.
+  int Parent(int i) const {
+    const int parent = i < 0 ? -1 : plan_.nodes[i].parent;
+    return parent >= 0 && parent < i ? parent : -1;
+  }
   double Rows(int i) const { return i < 0 ? 0 : Sane(plan_.nodes[i].rows); }
   double Cost(int i) const { return i < 0 ? 0 : Sane(plan_.nodes[i].total_cost); }
   // Rows that really flow out of node i, all loops.
@@ -70,14 +75,15 @@ class Workload {
 
   Demand DemandOn(int i) const {
     const PlanNode& node = plan_.nodes[i];
-    if (i == 0 || node.parent < 0 || node.parent >= i) return {};
-    const PlanNode& parent = plan_.nodes[node.parent];
-    Demand demand = demand_[node.parent];
+    const int above = Parent(i);
+    if (above < 0) return {};
+    const PlanNode& parent = plan_.nodes[above];
+    Demand demand = demand_[above];
     if (Blocks(parent)) demand.share = 1;
     switch (node.role) {
       case ChildRole::kInitPlan:
         // Under a subplan it runs again with every call; a CTE or a constant runs once, at the top.
-        return {demand_[node.parent].loops, 1};
+        return {demand_[above].loops, 1};
       case ChildRole::kSubPlan:
         demand = {SubplanCalls(i), 1};
         break;
@@ -101,7 +107,7 @@ class Workload {
         } else if (parent.op == Operator::kMaterial || parent.op == Operator::kCteScan) {
           demand.loops = 1;
         } else if (parent.op == Operator::kMemoize) {
-          demand.loops = MemoizeMisses(node.parent, demand.loops);
+          demand.loops = MemoizeMisses(above, demand.loops);
         }
     }
     demand.loops = std::max(Sane(demand.loops), 1e-6);
@@ -109,7 +115,7 @@ class Workload {
   }
 
   double InnerCalls(int i) const {
-    const int loop = plan_.nodes[i].parent;
+    const int loop = Parent(i);
     const int outer = outer_[loop];
     const Demand& above = demand_[loop];
     const double rows = outer < 0 ? 1 : std::max(Rows(outer), 1.0);
@@ -118,7 +124,7 @@ class Workload {
 
   // A memoized side is priced in its nested loop by the misses expected: read them back from the cost.
   double MemoizeMisses(int memoize, double calls) const {
-    const int loop = plan_.nodes[memoize].parent;
+    const int loop = Parent(memoize);
     if (loop < 0 || plan_.nodes[loop].op != Operator::kNestLoop) return calls;
     const int outer = outer_[loop];
     const double paid =
@@ -130,7 +136,7 @@ class Workload {
 
   // A subplan's calls hide in the cost of the node that evaluates it; never more than that node has input rows.
   double SubplanCalls(int i) const {
-    const int owner = plan_.nodes[i].parent;
+    const int owner = Parent(i);
     const PlanNode& parent = plan_.nodes[owner];
     const double own = Cost(owner) - Cost(outer_[owner]) - Cost(inner_[owner]);
     const double most = std::max({Rows(owner), Rows(outer_[owner]), Sane(parent.relation_rows), 1.0});
@@ -211,7 +217,7 @@ class Workload {
   }
 
   double ParallelShare(int i) const {
-    for (int at = plan_.nodes[i].parent; at >= 0 && at < i; at = plan_.nodes[at].parent) {
+    for (int at = Parent(i); at >= 0; at = Parent(at)) {
       const PlanNode& node = plan_.nodes[at];
       if (node.op != Operator::kGather && node.op != Operator::kGatherMerge) continue;
       const double workers = std::max<int>(node.workers, 0);
