@@ -1,0 +1,147 @@
+// Rows of the views metrics and models: figures of shared memory, each of fixed cardinality.
+#include "pg/pg.h"
+
+#include "pg/guard.h"
+#include "server/shared_state.h"
+#include "server/store/knowledge.h"
+
+#include <cmath>
+
+extern "C" {
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+}
+
+namespace query_shaper {
+
+struct MetricText {
+  Metric metric;
+  const char* name;
+  const char* help;
+};
+
+static const MetricText kMetricTexts[] = {
+    {kMetricOutcomesSent, "outcomes_sent_total", "Finished statements handed to a learner."},
+    {kMetricOutcomesDropped, "outcomes_dropped_total", "Finished statements dropped because the ring was full."},
+    {kMetricOutcomesStored, "outcomes_stored_total", "Finished statements written to the tables."},
+    {kMetricEventsDropped, "events_dropped_total", "Events dropped because the ring was full."},
+    {kMetricTrackersExhausted, "trackers_exhausted_total",
+     "Statements not tracked because their process tracked as many as it can."},
+    {kMetricPlansTooLarge, "plans_too_large_total", "Plans of which only the first nodes were read."},
+    {kMetricAdviceFailed, "advice_failed_total", "Failures of a model that a statement went on without."},
+    {kMetricModelsCorrupt, "models_corrupt_total", "Stored models and profiles that were damaged and started anew."},
+    {kMetricLearnerStarts, "learner_starts_total", "Starts of learners."},
+    {kMetricLearnerFailures, "learner_failures_total", "Learners that ended with an error."},
+    {kMetricLearnerNoWorkerSlot, "learner_no_worker_slot_total",
+     "Learners that could not start because every background worker slot was taken."},
+    {kMetricDatabasesFull, "databases_full_total", "Databases not learned from because every slot was taken."},
+    {kMetricProfilesEvicted, "profiles_evicted_total", "Profiles that made room for others in shared memory."},
+    {kMetricPauses, "pauses_total", "Statements held in place."},
+    {kMetricResumes, "resumes_total", "Held statements that went on."},
+    {kMetricLateTrackings, "late_trackings_total", "Statements planned cheap whose tracking began while they ran."},
+    {kMetricWrappersExhausted, "wrappers_exhausted_total", "Plan nodes left uncounted because no counter was free."},
+    {kMetricOutcomesLost, "outcomes_lost_total", "Finished statements lost with a learner that failed."},
+};
+static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
+
+static void PutMetric(ReturnSetInfo* sink, const char* name, const char* type, const char* help, double value) {
+  bool nulls[5] = {};
+  Datum values[5] = {CStringGetTextDatum(name), CStringGetTextDatum(type), CStringGetTextDatum(help),
+                     DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")), Float8GetDatum(value)};
+  tuplestore_putvalues(sink->setResult, sink->setDesc, values, nulls);
+}
+
+static void PutCounters(ReturnSetInfo* sink) {
+  for (const MetricText& text : kMetricTexts)
+    PutMetric(sink, text.name, "counter", text.help,
+              static_cast<double>(pg_atomic_read_u64(&shared->metrics[text.metric])));
+  uint64 statements = 0, tracked = 0, ticks = 0;
+  for (int i = 0; i < shared->backends; ++i) {
+    const BackendSlot* const slot = BackendAt(i);
+    statements += slot->statements;
+    tracked += slot->tracked_statements;
+    ticks += slot->ticks;
+  }
+  PutMetric(sink, "statements_total", "counter", "Statements executed.", static_cast<double>(statements));
+  PutMetric(sink, "tracked_statements_total", "counter", "Statements tracked from their start.",
+            static_cast<double>(tracked));
+  PutMetric(sink, "ticks_total", "counter", "Looks at running statements.", static_cast<double>(ticks));
+}
+
+template <typename At>
+static int RecordsInUse(At at, int count) {
+  int used = 0;
+  for (int i = 0; i < count; ++i) used += pg_atomic_read_u32(&at(i)->state) != kRecordFree;
+  return used;
+}
+
+static void PutGauges(ReturnSetInfo* sink) {
+  PutMetric(sink, "tracked_running", "gauge", "Tracked statements running now, nested ones not counted.",
+            pg_atomic_read_u32(&shared->running));
+  LWLockAcquire(shared->lock, LW_SHARED);
+  int databases = 0, learners = 0;
+  uint32 pending = 0;
+  for (int i = 0; i < shared->databases; ++i) {
+    DatabaseSlot* const slot = DatabaseAt(i);
+    if (slot->state == DatabaseState::kUnknown) continue;
+    ++databases;
+    learners += slot->learner_pid != 0;
+    pending += pg_atomic_read_u32(&slot->pending);
+  }
+  LWLockRelease(shared->lock);
+  LWLockAcquire(shared->knowledge_lock, LW_SHARED);
+  const long profiles = hash_get_num_entries(Profiles());
+  LWLockRelease(shared->knowledge_lock);
+  PutMetric(sink, "databases", "gauge", "Databases known.", databases);
+  PutMetric(sink, "databases_capacity", "gauge", "Databases that shared memory has room for.", shared->databases);
+  PutMetric(sink, "learners", "gauge", "Learners running now.", learners);
+  PutMetric(sink, "outcomes_pending", "gauge", "Outcomes and events that wait for a learner.", pending);
+  PutMetric(sink, "outcome_records_used", "gauge", "Records of the ring of outcomes in use.",
+            RecordsInUse(OutcomeAt, kOutcomeRecords));
+  PutMetric(sink, "outcome_records_capacity", "gauge", "Records of the ring of outcomes.", kOutcomeRecords);
+  PutMetric(sink, "event_records_used", "gauge", "Records of the ring of events in use.",
+            RecordsInUse(EventAt, kEventRecords));
+  PutMetric(sink, "event_records_capacity", "gauge", "Records of the ring of events.", kEventRecords);
+  PutMetric(sink, "profiles", "gauge", "Profiles in shared memory.", static_cast<double>(profiles));
+  PutMetric(sink, "profiles_capacity", "gauge", "Profiles that shared memory has room for.", shared->profile_capacity);
+}
+
+QUERY_SHAPER_FUNCTION(query_shaper_metrics) {
+  RequireSharedState();
+  InitMaterializedSRF(fcinfo, 0);
+  auto* const sink = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  PutCounters(sink);
+  PutGauges(sink);
+  return 0;
+}
+
+static void PutModel(ReturnSetInfo* sink, const Models& models, int index, const char* name) {
+  const ErrorStats& errors = models.errors[index];
+  const bool scored = errors.samples > 0;
+  const bool member = index < kModels;
+  bool nulls[8] = {false, false, models.trained_at_s == 0, false, !scored, !scored, !member, !member};
+  const TimestampTz trained_at = time_t_to_timestamptz(static_cast<pg_time_t>(models.trained_at_s));
+  Datum values[8] = {CStringGetTextDatum(name),
+                     Int64GetDatum(models.version),
+                     TimestampTzGetDatum(trained_at),
+                     Float8GetDatum(errors.samples),
+                     Float8GetDatum(scored ? ErrorQuantile(errors, 0.5) : 0),
+                     Float8GetDatum(scored ? ErrorQuantile(errors, 0.9) : 0),
+                     Float8GetDatum(member ? models.blend_weight[1][index] : 0),
+                     Float8GetDatum(member ? models.blend_weight[0][index] : 0)};
+  tuplestore_putvalues(sink->setResult, sink->setDesc, values, nulls);
+}
+
+QUERY_SHAPER_FUNCTION(query_shaper_models) {
+  RequireSharedState();
+  InitMaterializedSRF(fcinfo, 0);
+  auto* const sink = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  auto* const models = static_cast<Models*>(palloc0(sizeof(Models)));
+  CopyModels(models);
+  for (int i = 0; i < kModels; ++i) PutModel(sink, *models, i, OriginName(static_cast<Origin>(i)));
+  PutModel(sink, *models, kModels, OriginName(Origin::kBlend));
+  return 0;
+}
+
+}  // namespace query_shaper

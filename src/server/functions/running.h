@@ -1,0 +1,21 @@
+// A running statement of another process, found by the process's id.
+#pragma once
+#include "server/shared_state.h"
+extern "C" {
+#include "storage/proc.h"
+}
+
+namespace query_shaper {
+
+struct RunningProcess {
+  PGPROC* process;
+  BackendSlot* slot;  // null when the process never tracked a statement
+};
+
+// Raises 42704 when no backend has this id, 22023 when it is a parallel worker.
+RunningProcess FindProcess(int pid);
+
+// The outermost statement that runs there; false when none is tracked.
+bool ReadOutermost(const RunningProcess& found, int pid, StatementSlot* statement);
+
+}  // namespace query_shaper
