@@ -91,7 +91,6 @@ class Load {
 
   std::unique_ptr<pqxx::connection> Connect(const std::string& name) {
     auto connection = std::make_unique<pqxx::connection>(plan_.connection + " application_name=" + name);
-    connection->inhibit_reactivation(true);
     pqxx::nontransaction transaction(*connection);
     transaction.exec(
         "SET query_shaper.min_cost = 0; SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0;"
