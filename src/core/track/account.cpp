@@ -64,7 +64,7 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
     double input = InputWork(node, whole), input_done = std::min(InputWork(node, part), input);
     double output = OutputWork(node, whole), output_done = std::min(OutputWork(node, part), output);
     double blind = 0, blind_done = 0;
-    bool once = link.loop_source < 0 && !link.in_subplan;
+    bool once = link.loop_source < 0 && !link.in_subplan && link.recursion < 0;
     if (whole.outer_rows > 0) {
       double runs = std::max(1.0, whole.loops);
       blind = runs * BlindWork(node, whole.outer_rows / runs);

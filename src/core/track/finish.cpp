@@ -24,6 +24,8 @@ void Progress::Finish(const PlanTree& plan, const NodeCounters* counters, double
   for (int i = 0; i < sample->nodes; ++i) {
     const NodeState& state = last.states_[i];
     bool counted = counters[i].rows >= 0 || plan.nodes[i].op == Operator::kHash;
+    Operator op = plan.nodes[i].op;
+    if (op == Operator::kBitmapIndexScan || op == Operator::kBitmapAnd || op == Operator::kBitmapOr) continue;
     if (!counted) continue;
     double factor = std::log((std::max(0.0, state.rows) + 0.5) / (std::max(0.0, state.planned) + 0.5));
     sample->row_factor[i] = static_cast<float>(std::clamp(factor, -20.0, 20.0));

@@ -7,11 +7,12 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kTickMs = 10;          // the noise figures below are per tick of this length
-constexpr double kDriftDecay = 0.98;    // per tick
-constexpr double kWorkNoise = 0.004;    // of remaining work, per tick
-constexpr double kSpeedNoise = 0.02;    // of speed, per tick
-constexpr double kDriftNoise = 0.0004;  // of speed per ms, per tick
+constexpr double kTickMs = 10;           // the noise figures below are per tick of this length
+constexpr double kDriftDecay = 0.98;     // per tick
+constexpr double kWorkNoise = 0.023;     // of remaining work, per tick
+constexpr double kSpeedNoise = 0.03;     // of speed, per tick
+constexpr double kDriftNoise = 0.00012;  // of speed per ms, per tick
+constexpr double kDoubtShare = 0.046;    // of the variance of doubt, per tick
 constexpr double kLeastSpeed = 1e-6;
 
 }  // namespace
@@ -77,9 +78,10 @@ void KalmanFilter::Correct(int axis, double measured, double variance) {
   }
 }
 
-void KalmanFilter::Step(double dt_ms, double remaining, double remaining_sd, double speed, double speed_sd,
-                        double floor_speed, double ceiling_speed) {
+void KalmanFilter::Step(double dt_ms, double remaining, double remaining_sd, double doubt, double speed,
+                        double speed_sd, double floor_speed, double ceiling_speed) {
   Propagate(dt_ms);
+  cov_[0][0] += kDoubtShare * doubt * doubt * std::min(dt_ms / kTickMs, 10.0);
   Correct(0, remaining, remaining_sd * remaining_sd + 1e-9);
   Correct(1, speed, speed_sd * speed_sd + 1e-9);
   state_[0] = std::max(0.0, state_[0]);

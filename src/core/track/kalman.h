@@ -3,7 +3,8 @@
 // State x = [R, v, a]: work left (expected ms), work per ms of wall time, change of v per ms.
 //   R' = R - v dt - a dt^2 / 2,  v' = v + a dt,  a' = 0.98^(dt / 10 ms) a     (R. E. Kalman 1960)
 // Measured: R with a standard deviation that the caller knows from its refined cardinalities, and v over the last tick.
-// The measured R is a running estimate, not an independent draw, so its noise is widened by how often it is asked.
+// The measured R is refined from tick to tick: its errors are no white noise that averages out, so what it is in doubt
+// by enters as process noise (R may jump) and not as measurement noise.
 #pragma once
 #include <type_traits>
 
@@ -14,9 +15,10 @@ class KalmanFilter {
   // sd are standard deviations of the seeds.
   void Seed(double remaining, double remaining_sd, double speed, double speed_sd);
 
-  // One step of dt_ms. floor_speed..ceiling_speed bound the speed after it.
-  void Step(double dt_ms, double remaining, double remaining_sd, double speed, double speed_sd, double floor_speed,
-            double ceiling_speed);
+  // One step of dt_ms. doubt: standard deviation by which remaining may yet be refined. floor_speed..ceiling_speed
+  // bound the speed after it.
+  void Step(double dt_ms, double remaining, double remaining_sd, double doubt, double speed, double speed_sd,
+            double floor_speed, double ceiling_speed);
 
   // Time passes with nothing measured: remaining shrinks by the believed speed, uncertainty grows.
   void Coast(double dt_ms);

@@ -8,18 +8,69 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kPlannedStrength = 0.05;  // share of the input that the planner's estimate is worth
-constexpr double kLearnedStrength = 0.25;  // the same for rows learned without spread
+constexpr double kPriorStrength =
+    0.018;  // an estimate of log standard deviation s is worth the share 0.02 / s^2 of the input
+constexpr double kRecursionGrowth = 4;  // rows of a recursive union over those it starts from
+constexpr double kIterations = 10;      // of a recursive union, as the planner assumes
+// Groups are overestimated the more, the nearer they are to the rows grouped: several keys or an expression without
+// statistics make the planner fall back on that. Factor exp(bias sqrt(groups / rows)).
+constexpr double kGroupBias = -4.9;
 
 bool TakesAllInput(const PlanNode& node) {
   return node.op == Operator::kHash || node.op == Operator::kSort || node.op == Operator::kBitmapIndexScan ||
          (node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed));
 }
 
+bool Groups(const PlanNode& node) {
+  return (node.op == Operator::kAgg && node.agg != AggStrategy::kPlain) || node.op == Operator::kUnique ||
+         node.op == Operator::kGroup;
+}
+
+// How far planned rows err, as the standard deviation of log(actual / planned) met on real data.
+double PlannedLogSd(const PlanTree& plan, int i, int outer, bool looped) {
+  const PlanNode& node = plan.nodes[i];
+  if (looped) return 4.1;
+  if (outer < 0) {
+    if (node.relation_rows <= 0) return 0.8;
+    if (node.rows >= 0.98 * node.relation_rows && node.quals == 0) return 0.02;
+    return node.quals <= 1 ? 0.08 : 0.5;
+  }
+  if (Groups(node)) return 0.3 + 0.37 * std::clamp(node.rows / std::max(1.0, plan.nodes[outer].rows), 0.0, 1.0);
+  switch (node.op) {
+    case Operator::kNestLoop:
+    case Operator::kMergeJoin:
+    case Operator::kHashJoin:
+      return 0.86;
+    case Operator::kRecursiveUnion:
+      return 1.5;
+    default:
+      return node.quals > 0 ? 0.5 : 0.1;
+  }
+}
+
+// The planner charges a correlated subplan's cost for every row of its owner, a hashed one's once.
+double CallsOf(const PlanTree& plan, int owner, int outer) {
+  const PlanNode& node = plan.nodes[outer >= 0 ? outer : owner];
+  return std::max(1.0, node.rows);
+}
+
 // Rows per process that PostgreSQL plans for are the whole divided by this (cost of parallel plans, leader included).
 double ParallelDivisor(int workers) { return workers + std::max(0.0, 1 - 0.3 * workers); }
 
 }  // namespace
+
+bool Progress::RunsPerRow(const PlanTree& plan, int owner, int subplan, const Link& link) const {
+  double below = 0;
+  for (int c = 0; c < count_; ++c) {
+    ChildRole role = plan.nodes[c].role;
+    if (plan.nodes[c].parent == owner && role != ChildRole::kSubPlan && role != ChildRole::kInitPlan) {
+      below += plan.nodes[c].total_cost;
+    }
+  }
+  double own = plan.nodes[owner].total_cost - below;
+  double calls = CallsOf(plan, owner, link.outer);
+  return calls > 1.5 && own > 0.4 * calls * plan.nodes[subplan].total_cost;
+}
 
 void Progress::Cut(const PlanTree& plan) {
   count_ = std::clamp(plan.count, 0, kMaxPlanNodes);
@@ -28,7 +79,7 @@ void Progress::Cut(const PlanTree& plan) {
   for (int i = 0; i < count_; ++i) {
     const PlanNode& node = plan.nodes[i];
     Link& link = links_[i];
-    link = {-1, -1, -1, -1, 0, 0, -1, false};
+    link = {-1, -1, -1, -1, 0, 0, -1, -1, -1, false};
     last_child[i] = -1;
     int parent = node.parent;
     if (parent < 0 || parent >= i) continue;
@@ -42,13 +93,14 @@ void Progress::Cut(const PlanTree& plan) {
     link.in_subplan = up.in_subplan;
     link.pipeline = up.feed;
     link.loop_source = up.loop_source;
+    // A hash table inside a recursion is built in the first round and kept.
+    link.recursion = plan.nodes[parent].op == Operator::kHash ? int16_t{-1} : up.recursion;
     const PlanNode& above = plan.nodes[parent];
     switch (node.role) {
       case ChildRole::kInner:
         up.inner = static_cast<int16_t>(i);
-        if (above.op == Operator::kNestLoop && up.outer >= 0 && node.op != Operator::kMaterial) {
-          link.loop_source = up.outer;
-        }
+        if (above.op == Operator::kNestLoop && up.outer >= 0) link.loop_source = up.outer;
+        if (above.op == Operator::kRecursiveUnion) link.recursion = static_cast<int16_t>(parent);
         break;
       case ChildRole::kInitPlan:
         link.pipeline = static_cast<int16_t>(std::min(pipelines_, kMaxPipelines - 1));
@@ -57,13 +109,20 @@ void Progress::Cut(const PlanTree& plan) {
         break;
       case ChildRole::kSubPlan:
         link.in_subplan = true;
+        if (RunsPerRow(plan, parent, i, up)) link.loop_source = up.outer >= 0 ? up.outer : static_cast<int16_t>(parent);
         break;
       default:
         if (up.outer < 0) up.outer = static_cast<int16_t>(i);
     }
+    // A Material below a nested loop gives its rows out in every loop, but takes them in once.
+    if (above.op == Operator::kMaterial && above.role == ChildRole::kInner && above.parent >= 0 &&
+        plan.nodes[above.parent].op == Operator::kNestLoop) {
+      link.loop_source = links_[above.parent].loop_source;
+    }
     link.feed = link.pipeline;
     // Below a nested loop's inner side the same small pipeline would begin again and again: leave it whole.
-    if (TakesAllInput(node) && node.op != Operator::kBitmapIndexScan && link.loop_source < 0 && !link.in_subplan) {
+    if (TakesAllInput(node) && node.op != Operator::kBitmapIndexScan && link.loop_source < 0 && !link.in_subplan &&
+        (link.recursion < 0 || node.op == Operator::kHash)) {
       link.feed = static_cast<int16_t>(std::min(pipelines_, kMaxPipelines - 1));
       pipelines_ = std::min(pipelines_ + 1, kMaxPipelines);
     }
@@ -87,6 +146,13 @@ void Progress::Cut(const PlanTree& plan) {
     descend = links_[cursor].next_sibling >= 0;
     cursor = descend ? links_[cursor].next_sibling : static_cast<int16_t>(plan.nodes[cursor].parent);
     if (cursor < 0) break;
+  }
+  for (int i = 0; i < count_; ++i) {
+    if (plan.nodes[i].op != Operator::kCteScan || plan.nodes[i].quals > 0) continue;
+    for (int c = 0; c < count_; ++c) {
+      bool same = plan.nodes[c].role == ChildRole::kInitPlan && plan.nodes[c].rows == plan.nodes[i].rows;
+      if (same) links_[i].cte = static_cast<int16_t>(c);
+    }
   }
   // Nodes that a malformed tree hides from the walk still get a place, so that every state is defined.
   count_ = filled;
@@ -117,26 +183,48 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
     if (!std::isfinite(rows)) rows = 1;
     bool looped = link.loop_source >= 0 && link.loop_source != i;
     if (looped) {
-      state.planned = rows * std::max(1.0, states_[link.loop_source].planned);
+      // A subplan's owner comes after it in the order.
+      const PlanNode& source = plan.nodes[link.loop_source];
+      bool owner = false;
+      for (int up = node.parent; up >= 0; up = plan.nodes[up].parent) owner = owner || up == link.loop_source;
+      double loops = owner ? source.rows : states_[link.loop_source].planned;
+      state.planned = rows * std::max(1.0, loops);
+      if (owner) states_[link.loop_source].prior = states_[link.loop_source].total = std::max(1.0, source.rows);
     } else if (divisor[i] > 0) {
       // Every process runs a part of a partial subtree, and the whole of another.
       state.planned = rows * (partial[i] ? ParallelDivisor(static_cast<int>(divisor[i])) : divisor[i] + 1);
     } else {
-      state.planned = rows;
+      state.planned = link.recursion >= 0 && node.op != Operator::kHash ? rows * kIterations : rows;
     }
     state.planned = std::min(std::max(state.planned, 0.0), 1e15);
     state.prior = state.planned;
-    state.strength = kPlannedStrength;
-    state.log_sd = node.op == Operator::kSeqScan && node.quals == 0 ? 0.02 : 0.7;
+    state.log_sd = PlannedLogSd(plan, i, link.outer, looped);
+    // Planned growth of a recursion is a guess far too high as a rule: it ends after a few rounds.
+    if (node.op == Operator::kRecursiveUnion && link.outer >= 0) {
+      state.prior = std::min(state.prior, kRecursionGrowth * states_[link.outer].planned);
+    }
+    if (Groups(node) && link.outer >= 0) {
+      double share = std::clamp(node.rows / std::max(1.0, plan.nodes[link.outer].rows), 0.0, 1.0);
+      state.prior *= std::exp(kGroupBias * std::sqrt(share));
+    }
     if (pace != nullptr && i < kPaceNodes && pace->row_weight[i] > 0) {
       double factor = std::clamp<double>(pace->row_factor[i], -20, 20);
-      // A run or two says little about the spread between constants.
-      double spread = (pace->row_spread[i] * pace->row_weight[i] + 0.35) / (pace->row_weight[i] + 1);
+      // Between constants a factor varies the more the further it is from one; a run or two does not show how much.
+      double runs = pace->row_weight[i];
+      double guess = 0.3 + 0.0018 * std::fabs(factor), seen = 1.25 * pace->row_spread[i];
+      double spread = std::sqrt((guess * guess + runs * seen * seen) / (runs + 1));
+      factor *= runs / (runs + spread * spread);
       state.prior = std::max(state.planned, 0.5) * std::exp(factor);
-      state.strength = kLearnedStrength / (1 + 4 * spread);
-      state.log_sd = std::min(state.log_sd, 0.05 + 1.2 * spread);
+      state.log_sd = std::min(state.log_sd, 0.05 + 3.9 * spread);
     }
+    state.strength = std::clamp(kPriorStrength / (state.log_sd * state.log_sd), 0.005, 1.0);
     state.total = state.prior;
+  }
+  for (int i = 0; i < count_; ++i) {
+    int rounds = links_[i].recursion;
+    if (rounds < 0 || plan.nodes[i].op == Operator::kHash || states_[rounds].planned <= 0) continue;
+    states_[i].prior *= std::min(1.0, states_[rounds].prior / states_[rounds].planned);
+    states_[i].total = states_[i].prior;
   }
 }
 

@@ -9,14 +9,19 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kNominalLogSd = 0.5;      // of the work model's speed on an unknown server
-constexpr double kLearnedLogSd = 0.15;     // of a learned pace
-constexpr double kPlannedWorkLogSd = 0.9;  // of planned work against what comes
-constexpr double kLearnedWorkLogSd = 0.25;
+constexpr double kNominalLogSd = 0.35;     // of the work model's speed on an unknown server
+constexpr double kLearnedLogSd = 0.12;     // of a learned pace
+constexpr double kPlannedWorkLogSd = 1.4;  // of planned work against what comes
+constexpr double kLearnedWorkLogSd = 0.039;
 constexpr double kSlowest = 0.3;  // bounds of the filter's speed against the average
 constexpr double kFastest = 3;
 constexpr double kStallMs = 150;     // a shorter wait is part of ordinary running
 constexpr double kBandFloorMs = 10;  // the band's resolution near the end
+
+// JIT compiles before the first row, the longer the more expressions; it optimises and inlines beyond the second cost.
+constexpr double kJitMs = 8;
+constexpr double kJitOptimisedMs = 40;
+constexpr double kJitOptimiseCost = 500000;
 
 double Precision(double sd) { return 1 / (sd * sd + 1e-6); }
 
@@ -38,7 +43,11 @@ void Progress::Begin(const PlanTree& plan, const Estimate& estimate, const Pace*
   for (int i = 0; i < count_; ++i) states_[i].started = false;
   Account(plan, nullptr);
   for (int p = 0; p < pipelines_; ++p) planned_work_ += pipes_[p].rate * pipes_[p].total;
-  planned_work_ = std::max(planned_work_, 1e-3);
+  if (plan.uses_jit && count_ > 0) {
+    bool optimised = plan.nodes[0].total_cost >= kJitOptimiseCost;
+    startup_ms_ = count_ * (optimised ? kJitOptimisedMs : kJitMs);
+  }
+  planned_work_ = std::max(planned_work_ + startup_ms_, 1e-3);
 
   predicted_ms_ =
       std::isfinite(estimate.targets[kTimeMs].value) ? std::max(0.1, estimate.targets[kTimeMs].value) : planned_work_;
@@ -62,6 +71,7 @@ double Progress::SilentWork(double stuck_ms) const {
   const PipelineState& pipe = pipes_[current_];
   double room = 0;
   for (int p = 0; p < pipelines_; ++p) room = std::max(room, pipes_[p].blind * pipes_[p].rate);
+  if (done_ <= 0) room = startup_ms_;
   if (room <= 0) room = 0.5 * std::max(0.0, pipe.total - pipe.done) * pipe.rate;
   if (room <= 0) return 0;
   return room * -std::expm1(-filter_.speed() * stuck_ms / room);
@@ -112,6 +122,11 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
     nominal_total += pipe.total;
   }
   pipes_[current_].ms += dt;
+  if (done > 0) {
+    done += startup_ms_;
+  } else {
+    open_now += startup_ms_;
+  }
   bool moved = std::fabs(done - done_) > 1e-7 * (1 + done_);
   double step = done - done_;
   done_ = done;
@@ -145,28 +160,32 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   open_now = std::max(0.0, open_now - silent);
 
   // Average speed, the prior worth the first moments of the run.
-  double worth = 15 + 0.03 * std::min(predicted_ms_, 10000.0);
-  double average = (believed + worth * prior_speed_) / (running + worth);
+  double worth = 20 + 0.02 * std::min(predicted_ms_, 10000.0);
+  // Blended on the log scale: a prior that is wrong by a large factor must not weigh by that factor.
+  double seen = std::max(believed / std::max(running, 1e-3), prior_speed_ * 0.02);
+  double weight_seen = running / (running + worth);
+  double average = std::exp(weight_seen * std::log(seen) + (1 - weight_seen) * std::log(prior_speed_));
   average = std::max(average, 1e-6);
   if (dt > 0) {
     double speed = std::max(0.0, advanced) / dt;
-    double speed_sd = average * (0.5 + (speed > 2 * average ? 0.5 : 0));
-    double later = open_later * filter_.speed() / average;
-    double work_sd = uncertain + 0.02 * total;
+    double speed_sd = average * (0.1 + (speed > 2 * average ? 0.5 : 0));
+    double later = open_later * std::pow(filter_.speed() / average, 1);
+    double work_sd = 0.0062 * total;
     if (moved || silent > 0) {
-      filter_.Step(dt, open_now + later, work_sd, speed, speed_sd, kSlowest * average, kFastest * average);
+      filter_.Step(dt, open_now + later, work_sd, uncertain, speed, speed_sd, kSlowest * average, kFastest * average);
     } else {
       filter_.Coast(dt);
     }
   }
   double tracked_ms = filter_.EtaMs();
-  double tracked_sd = std::clamp(filter_.EtaSdMs() / std::max(running + tracked_ms, 1.0), 0.02, 2.0);
+  double doubt_ms = std::hypot(filter_.EtaSdMs(), 0.68 * uncertain / std::max(filter_.speed(), 1e-6));
+  double tracked_sd = std::clamp(doubt_ms / std::max(running + tracked_ms, 1.0), 0.02, 2.0);
 
   // The prediction still has a say while little was seen; once its time is over, it has none.
   double share = running / std::max(running + tracked_ms, 1e-3);
   double tracked_log_sd = std::sqrt(tracked_sd * tracked_sd + 0.09 * (1 - share) * (1 - share));
   double over = running / predicted_ms_;
-  double prediction_sd = predicted_log_sd_ * (1 + 2 * over * over) + share;
+  double prediction_sd = predicted_log_sd_ * (1 + 0.018 * over * over) + 0.095 * share;
   double trust = Precision(prediction_sd) / (Precision(prediction_sd) + Precision(tracked_log_sd));
   double log_total = (1 - trust) * std::log(running + tracked_ms + 1e-3) +
                      trust * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
@@ -174,7 +193,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
 
   if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && raw > 0.01) {
     double time_share = std::max(TimeShare(raw), 1e-3);
-    double weight = 0.5 * raw / (raw + 2 * pace_.curve_spread);
+    double weight = 0.52 * raw / (raw + 2 * pace_.curve_spread);
     total_ms = std::exp((1 - weight) * std::log(total_ms) + weight * std::log(std::max(running, 1.0) / time_share));
   }
   left.eta_ms = std::max(0.0, total_ms - running);

@@ -96,6 +96,8 @@ class Progress {
     int16_t pipeline;                   // where its rows come out
     int16_t feed;                       // where its input is taken in: another one for blocking nodes
     int16_t loop_source;                // node whose rows are this node's loops, -1: scanned once
+    int16_t cte;                        // CTE scan: the plan whose rows it reads, -1 unknown
+    int16_t recursion;                  // recursive union whose rounds run this node, -1 none
     bool in_subplan;
   };
 
@@ -124,6 +126,7 @@ class Progress {
 
   // pipelines.cpp
   void Cut(const PlanTree& plan);
+  bool RunsPerRow(const PlanTree& plan, int owner, int subplan, const Link& link) const;
   void PlanRows(const PlanTree& plan, const Pace* pace);
 
   // refine.cpp
@@ -132,7 +135,7 @@ class Progress {
   void RefineLeaf(const NodeCounters& counters, const Link& link, NodeState* state);
   double InputRatio(const PlanNode& node, const Link& link) const;
   double InputFraction(const PlanNode& node, const Link& link) const;
-  void CutAtLimits(const PlanTree& plan);
+  void CutShort(const PlanTree& plan);
   void Refine(const PlanTree& plan, const NodeCounters* counters);
 
   // account.cpp
@@ -164,6 +167,7 @@ class Progress {
   bool stalled_ = false;
   double predicted_ms_ = 0, predicted_log_sd_ = 1;  // the estimate at Begin()
   double prior_speed_ = 1, prior_speed_sd_ = 1;     // expected ms per ms, and log standard deviation
+  double startup_ms_ = 0;                           // expected of JIT compilation, during which nothing moves
   double planned_work_ = 0;                         // expected ms before anything ran
   double done_ = 0;                                 // expected ms of work done
   double silent_ = 0;                               // the same believed done since the last counter moved

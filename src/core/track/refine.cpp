@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace query_shaper {
 
@@ -21,8 +22,22 @@ double Ratio(double refined, double prior) {
 double Share(double part, double whole) { return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0; }
 
 // Posterior mean of a row total: n rows seen at fraction f, expected `prior` in all (see progress.h).
+// An estimate that the rows seen already exceed is refuted and loses its weight.
 double Posterior(double n, double f, double prior, double strength) {
+  if (n > prior) strength *= (prior / n) * (prior / n);
+  strength = std::max(strength, 1e-3);
   return n + (1 - f) * (n + strength * prior) / (f + strength);
+}
+
+// Mean of a log-normal quantity of mean `mean` once it is known to exceed n: where only the estimate says where a scan
+// ends.
+double MeanBeyond(double mean, double log_sd, double n) {
+  if (n <= 0 || mean <= 0) return mean;
+  double sd = std::max(log_sd, 0.05);
+  double z = (std::log(n / mean) + 0.5 * sd * sd) / sd;
+  if (z > 5) return n * (1 + sd * sd / (1 + sd));
+  double above = std::erfc(z / std::numbers::sqrt2), moment = std::erfc((z - sd) / std::numbers::sqrt2);
+  return std::max(mean * moment / std::max(above, 1e-12), n);
 }
 
 // Distinct values among `all` draws when the first `seen` of them showed `distinct`: solves D (1 - exp(-seen / D)) =
@@ -46,7 +61,7 @@ void Progress::MarkFinished(const PlanTree& plan, const NodeCounters* counters) 
     const NodeCounters& c = counters[i];
     const Link& link = links_[i];
     NodeState& state = states_[i];
-    bool once = link.loop_source < 0 && !link.in_subplan;
+    bool once = link.loop_source < 0 && !link.in_subplan && link.recursion < 0;
     if (once && c.ended) state.finished = true;
     if (c.total_units > 0) {
       // The position falls back to none when the scan ends.
@@ -109,20 +124,36 @@ double Progress::InputFraction(const PlanNode& node, const Link& link) const {
   }
   if (node.op == Operator::kMergeJoin && link.inner >= 0) {
     const NodeState& inner = states_[link.inner];
-    double weight = outer.total + 1, other = inner.total + 1;
-    return (outer.fraction * weight + inner.fraction * other) / (weight + other);
+    // The side that ends first ends the join, unless its rows must come out unmatched.
+    switch (node.join) {
+      case JoinKind::kLeft:
+      case JoinKind::kAnti:
+        return outer.fraction;
+      case JoinKind::kRight:
+        return inner.fraction;
+      case JoinKind::kFull:
+        return std::min(outer.fraction, inner.fraction);
+      default:
+        return std::max(outer.fraction, inner.fraction);
+    }
   }
   return outer.fraction;
 }
 
 void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* state) {
   double expected = state->prior;
+  if (link.cte >= 0) expected = states_[link.cte].finished ? states_[link.cte].rows : states_[link.cte].total;
   double fraction = 0;
   bool positioned = false;
   if (link.loop_source >= 0) {
     const NodeState& source = states_[link.loop_source];
     expected *= Ratio(source.total, source.prior);
     fraction = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
+    positioned = true;
+  } else if (link.recursion >= 0) {
+    const NodeState& rounds = states_[link.recursion];
+    expected *= Ratio(rounds.total, rounds.prior);
+    fraction = rounds.fraction;
     positioned = true;
   } else if (c.total_units > 0) {
     fraction = Share(state->seen_units, c.total_units);
@@ -138,8 +169,7 @@ void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* st
     state->total = c.rows >= 0 ? Posterior(state->rows, fraction, expected, state->strength) : expected;
     state->fraction = fraction;
   } else {
-    // Only the estimate says where it ends; beyond it, what came is taken for nine tenths.
-    state->total = std::max(expected, state->rows / 0.9);
+    state->total = std::max(MeanBeyond(expected, state->log_sd, state->rows), state->rows + 1);
     state->fraction = Share(state->rows, state->total);
   }
 }
@@ -149,6 +179,13 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   const NodeCounters& c = counters[i];
   const Link& link = links_[i];
   NodeState& state = states_[i];
+  // A bitmap is handed over in one piece: its rows pass no counter.
+  if (node.op == Operator::kBitmapIndexScan || node.op == Operator::kBitmapAnd || node.op == Operator::kBitmapOr) {
+    NodeCounters silent = c;
+    silent.rows = -1;
+    RefineLeaf(silent, link, &state);
+    return;
+  }
   state.started = state.started || c.rows > 0 || c.loops > 0 || c.done_units > 0 || c.held_rows > 0;
   for (int child = link.first_child; child >= 0; child = links_[child].next_sibling) {
     if (states_[child].started && plan.nodes[child].role != ChildRole::kInitPlan) state.started = true;
@@ -164,9 +201,12 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||
                 node.op == Operator::kGather || node.op == Operator::kGatherMerge || node.op == Operator::kWindowAgg ||
                 node.op == Operator::kIncrementalSort || node.op == Operator::kLockRows;
-  bool looped = link.loop_source >= 0 || link.in_subplan;
+  bool looped = link.loop_source >= 0 || link.in_subplan || (link.recursion >= 0 && node.op != Operator::kHash);
   if (passes && !looped) {
     expected = node.bounded ? std::min(state.prior, outer.total) : outer.total;
+  }
+  if (looped && link.loop_source >= 0 && node.op == Operator::kAgg && node.agg == AggStrategy::kPlain) {
+    expected = state.prior * Ratio(states_[link.loop_source].total, states_[link.loop_source].prior);
   }
   double counted = c.rows;
   if (node.op == Operator::kHash && node.parent >= 0) counted = counters[node.parent].held_rows;
@@ -181,6 +221,11 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     state.total = std::max(outer.total, state.rows);
     if (outer.finished && state.rows > 0) state.total = state.rows;
     state.fraction = input;
+    return;
+  }
+  if (node.op == Operator::kRecursiveUnion && !looped) {
+    state.total = std::max(MeanBeyond(std::max(expected, outer.total), state.log_sd, state.rows), state.rows + 1);
+    state.fraction = Share(state.rows, state.total);
     return;
   }
   if (node.op == Operator::kSort && !looped) {
@@ -210,7 +255,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     return;
   }
   if (looped) {
-    double f = input;
+    double f = link.recursion >= 0 ? states_[link.recursion].fraction : input;
     if (link.loop_source >= 0) {
       const NodeState& source = states_[link.loop_source];
       f = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
@@ -239,7 +284,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   state.total = std::max(total, state.rows);
 }
 
-void Progress::CutAtLimits(const PlanTree& plan) {
+void Progress::CutShort(const PlanTree& plan) {
   double cut[kMaxPlanNodes];
   for (int i = 0; i < count_; ++i) {
     const PlanNode& node = plan.nodes[i];
@@ -260,6 +305,11 @@ void Progress::CutAtLimits(const PlanTree& plan) {
       }
     } else if (streams) {
       cut[i] = cut[parent];
+      // The other side of a merge join goes on no further than the leading one.
+      if (upper.op == Operator::kMergeJoin) {
+        double lead = InputFraction(upper, links_[parent]);
+        if (lead > state.fraction && state.fraction > 0) cut[i] *= std::pow(state.fraction / lead, lead);
+      }
     }
     if (cut[i] < 1 && !state.finished) {
       state.total = std::max(state.rows, state.total * cut[i]);
@@ -277,7 +327,7 @@ void Progress::Refine(const PlanTree& plan, const NodeCounters* counters) {
     state.total = std::clamp(state.total, 0.0, 1e15);
     state.fraction = std::clamp(state.fraction, 0.0, 1.0);
   }
-  CutAtLimits(plan);
+  CutShort(plan);
 }
 
 }  // namespace query_shaper

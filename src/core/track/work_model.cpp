@@ -16,10 +16,10 @@ struct OperatorCost {
   double page;
 };
 
-constexpr double kQualNs = 45;         // per clause and row tested
-constexpr double kAggregateNs = 35;    // per aggregate call and input row
-constexpr double kKeyNs = 40;          // per grouping or hash key and input row
-constexpr double kCompareNs = 22;      // per comparison of a sort, first key
+constexpr double kQualNs = 18;         // per clause and row tested
+constexpr double kAggregateNs = 8;     // per aggregate call and input row
+constexpr double kKeyNs = 10;          // per grouping or hash key and input row
+constexpr double kCompareNs = 3;       // per comparison of a sort, first key
 constexpr double kSpillNsPerByte = 1;  // written and read back
 constexpr double kReadPageNs = 12000;  // a page that is not in shared buffers but mostly in the kernel's cache
 
@@ -27,18 +27,18 @@ OperatorCost CostOf(const PlanNode& node) {
   switch (node.op) {
     case Operator::kSeqScan:
     case Operator::kSampleScan:
-      return {1000, 45, 0, 15, 400};
+      return {1000, 24, 0, 18, 400};
     case Operator::kIndexScan:
-      return {1200, 0, 0, 350, 0};
+      return {560, 0, 0, 150, 0};
     case Operator::kIndexOnlyScan:
-      return {1000, 0, 0, 120, 0};
+      return {700, 0, 0, 32, 0};
     case Operator::kBitmapIndexScan:
       return {1500, 0, 0, 50, 0};
     case Operator::kBitmapAnd:
     case Operator::kBitmapOr:
       return {500, 0, 0, 10, 0};
     case Operator::kBitmapHeapScan:
-      return {1500, 0, 0, 130, 400};
+      return {1500, 0, 0, 115, 800};
     case Operator::kTidScan:
     case Operator::kTidRangeScan:
       return {500, 0, 0, 250, 0};
@@ -58,38 +58,38 @@ OperatorCost CostOf(const PlanNode& node) {
     case Operator::kCustomScan:
       return {1000, 50, 0, 100, 0};
     case Operator::kNestLoop:
-      return {100, 40, 40, 30, 0};
+      return {100, 10, 10, 10, 0};
     case Operator::kMergeJoin:
-      return {500, 70, 90, 40, 0};
+      return {500, 50, 64, 24, 0};
     case Operator::kHashJoin:
-      return {500, 90, 0, 60, 0};
+      return {500, 35, 0, 64, 0};
     case Operator::kHash:
       return {500, 130, 0, 0, 0};
     case Operator::kSort:
-      return {500, 120, 0, 50, 0};
+      return {500, 115, 0, 27, 0};
     case Operator::kIncrementalSort:
-      return {500, 250, 0, 50, 0};
+      return {500, 65, 0, 33, 0};
     case Operator::kAgg:
       switch (node.agg) {
         case AggStrategy::kHashed:
         case AggStrategy::kMixed:
-          return {500, 90, 0, 150, 0};
+          return {500, 25, 0, 250, 0};
         case AggStrategy::kSorted:
-          return {300, 60, 0, 120, 0};
+          return {300, 6, 0, 350, 0};
         default:
-          return {300, 25, 0, 50, 0};
+          return {300, 4, 0, 50, 0};
       }
     case Operator::kGroup:
     case Operator::kUnique:
       return {100, 60, 0, 20, 0};
     case Operator::kWindowAgg:
-      return {500, 350, 0, 80, 0};
+      return {500, 75, 0, 110, 0};
     case Operator::kSetOp:
-      return {500, 120, 0, 50, 0};
+      return {500, 70, 0, 40, 0};
     case Operator::kMaterial:
-      return {100, 70, 0, 30, 0};
+      return {100, 70, 0, 24, 0};
     case Operator::kMemoize:
-      return {250, 150, 0, 40, 0};
+      return {180, 110, 0, 30, 0};
     case Operator::kGather:
       return {3000000, 150, 0, 50, 0};
     case Operator::kGatherMerge:
