@@ -1,0 +1,59 @@
+# A hot standby predicts from what its primary learned, and learns and writes by itself once promoted.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use QueryShaperNode;
+
+my $primary = new_node('primary');
+$primary->start;
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+
+# Installed and learned while the standby is already running.
+$primary->safe_psql('postgres', 'CREATE EXTENSION query_shaper');
+load_table($primary, 'postgres');
+run_statement($primary, 'postgres', 5);
+ok(wait_calls($primary, 'postgres', 5), 'the primary has learned');
+flush($primary, 'postgres');
+$primary->wait_for_catchup($standby);
+
+my $predict = 'SELECT origin FROM query_shaper.predict($$' . sprintf($QueryShaperNode::statement, 7) . '$$)';
+ok($standby->poll_query_until('postgres', $predict, 'cache'), 'the standby predicts from what the primary learned');
+
+# More of it follows while the standby is in use.
+$primary->safe_psql('postgres', 'SELECT k, max(v) FROM sample GROUP BY k /* later */') for 1 .. 3;
+flush($primary, 'postgres');
+$primary->wait_for_catchup($standby);
+ok( $standby->poll_query_until(
+		'postgres', "SELECT origin FROM query_shaper.predict('SELECT k, max(v) FROM sample GROUP BY k')", 'cache'),
+	'what the primary learned later arrives, too');
+
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.history WHERE query LIKE \'%sum(v)%sample%\''), 1, 'the history can be read on the standby');
+my $running = $standby->background_psql('postgres', on_error_stop => 0);
+my $backend = $running->query_safe('SELECT pg_backend_pid()');
+$running->query_until(qr/started/, "\\echo started\nSELECT count(*) FROM sample a, sample b, sample c WHERE a.v + b.v + c.v > 0;\n");
+ok($standby->poll_query_until('postgres', "SELECT count(*) = 1 FROM query_shaper.activity WHERE pid = $backend AND progress IS NOT NULL"),
+	'activity works on the standby');
+$standby->safe_psql('postgres', "SELECT pg_cancel_backend($backend)");
+eval { $running->quit };
+
+# A statement that only the standby knows is learned in its memory.
+my $own = 'SELECT k, min(v), max(v) FROM sample WHERE k < 20 GROUP BY k';
+$standby->safe_psql('postgres', $own) for 1 .. 3;
+$standby->safe_psql('postgres', 'SELECT query_shaper.flush()');
+is($standby->safe_psql('postgres', "SELECT origin FROM query_shaper.predict('$own')"), 'cache', 'the standby learns by itself in memory');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM query_shaper.history WHERE query LIKE '%min(v)%'"), 0, 'and writes nothing');
+
+$standby->promote;
+$standby->safe_psql('postgres', $own);
+ok($standby->poll_query_until('postgres', "SELECT count(*) = 1 FROM query_shaper.history_data WHERE query LIKE '%min(v)%'"),
+	'once promoted it writes');
+is(log_count($_, qr/PANIC|terminated by signal/), 0, 'no crash') for $primary, $standby;
+
+$standby->stop;
+$primary->stop;
+done_testing();

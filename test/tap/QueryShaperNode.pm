@@ -1,0 +1,126 @@
+# Clusters with query_shaper preloaded, and the waits that its tests share. Every wait polls a condition.
+package QueryShaperNode;
+use strict;
+use warnings;
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start);
+
+# A statement of some milliseconds; the constant changes, the fingerprint does not.
+our $statement = 'SELECT count(*), sum(v) FROM sample WHERE k = %d /* measured */';
+
+# Not started. Lines go to postgresql.conf.
+sub new_node
+{
+	my ($name, @lines) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(allows_streaming => 1);
+	$node->append_conf(
+		'postgresql.conf', join "\n",
+		"shared_preload_libraries = 'query_shaper'",
+		'compute_query_id = on',
+		'query_shaper.min_cost = 100',
+		'restart_after_crash = on',
+		'max_parallel_workers_per_gather = 0',
+		'autovacuum = off',
+		@lines, '');
+	return $node;
+}
+
+sub load_table
+{
+	my ($node, $database) = @_;
+	$node->safe_psql($database,
+		'CREATE TABLE sample AS SELECT g AS id, g % 50 AS k, g * 1.5 AS v FROM generate_series(1, 20000) g; ANALYZE sample');
+}
+
+sub run_statement
+{
+	my ($node, $database, $times) = @_;
+	$node->safe_psql($database, sprintf($statement, $_)) for 1 .. ($times // 1);
+}
+
+# Waits until the history of the measured statement has this many calls.
+sub wait_calls
+{
+	my ($node, $database, $calls) = @_;
+	return $node->poll_query_until($database,
+		"SELECT coalesce(sum(calls), 0) >= $calls FROM query_shaper.history_data WHERE query LIKE '%sum(v)%sample%'");
+}
+
+# Waits until the tables say that the statement had been seen at least so often when it was predicted.
+sub wait_seen
+{
+	my ($node, $database, $seen) = @_;
+	return $node->poll_query_until($database,
+		"SELECT coalesce(max((details->>'seen')::float8), 0) >= $seen FROM query_shaper.prediction_data");
+}
+
+sub seen_of
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql($database,
+		"SELECT (details->>'seen')::float8 FROM query_shaper.prediction_data p JOIN query_shaper.history_data h"
+		  . " USING (query_id, fingerprint) WHERE h.query LIKE '%sum(v)%sample%' ORDER BY at DESC LIMIT 1");
+}
+
+sub flush
+{
+	my ($node, $database) = @_;
+	$node->safe_psql($database, 'SELECT query_shaper.flush()');
+}
+
+# Process id of the learner of this database, which a statement has set to work.
+sub learner_pid
+{
+	my ($node, $database) = @_;
+	run_statement($node, $database);
+	$node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'query_shaper learner' AND datname = '$database'")
+	  or die 'no learner came';
+	return $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'query_shaper learner' AND datname = '$database'");
+}
+
+sub launcher_ready
+{
+	my ($node) = @_;
+	return $node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'query_shaper launcher'");
+}
+
+# Kills the postmaster with -9 and starts the server anew. Its other processes notice, and may hold the shared memory for a
+# moment longer.
+sub kill_and_start
+{
+	my ($node) = @_;
+	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default;
+	$node->kill9;
+	for (1 .. $tries)
+	{
+		last unless kill 0, $pid;
+		select undef, undef, undef, 0.1;
+	}
+	for (1 .. $tries)
+	{
+		return if $node->start(fail_ok => 1);
+		$node->{_pid} = undef;
+		select undef, undef, undef, 0.1;
+	}
+	die 'the server does not start after kill -9';
+}
+
+# How often a pattern stands in the server log from this offset on.
+sub log_count
+{
+	my ($node, $pattern, $offset) = @_;
+	my $text = substr(slurp_file($node->logfile), $offset // 0);
+	my @found = $text =~ /$pattern/g;
+	return scalar @found;
+}
+
+1;
