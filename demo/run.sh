@@ -136,7 +136,7 @@ activity_of() {
 
 show_bar() {
   local line
-  line=$(sql "SELECT format('%-8s %s', state, bar) FROM query_shaper.activity WHERE pid = $pid AND nest_level = 0")
+  line=$(sql "SELECT bar FROM query_shaper.activity WHERE pid = $pid AND nest_level = 0")
   if [ -n "$line" ]; then
     note "$line"
   fi

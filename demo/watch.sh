@@ -56,7 +56,7 @@ draw_bars() {
 exec 3< <(
   exec psql -X -q -At -F '|' -v ON_ERROR_STOP=1 <<'SQL'
 SELECT 'bar', substring(query FROM 'demo: (\w+)'), pid, round((predicted_ms / 1000)::numeric, 1),
-       round((predicted_low_ms / 1000)::numeric, 1), round((predicted_high_ms / 1000)::numeric, 1), bar
+       round((predicted_low_ms / 1000)::numeric, 1), round((predicted_high_ms / 1000)::numeric, 1), rtrim(bar)
 FROM query_shaper.activity
 WHERE query ~ 'demo: \w+' AND nest_level = 0 AND pid <> pg_backend_pid()
 UNION ALL SELECT 'end', NULL, NULL, NULL, NULL, NULL, NULL
