@@ -82,3 +82,141 @@ SELECT pg_catalog.pg_extension_config_dump('profile_data', '');
 SELECT pg_catalog.pg_extension_config_dump('model_data', '');
 SELECT pg_catalog.pg_extension_config_dump('prediction_data', '');
 SELECT pg_catalog.pg_extension_config_dump('event_data', '');
+
+-- What follows reads those tables and shared memory. Other roles' rows are hidden as pg_stat_activity hides them: a view
+-- is a security barrier, so that no function in a user's WHERE sees what the view leaves out.
+GRANT USAGE ON SCHEMA query_shaper TO PUBLIC;
+REVOKE ALL ON history_data, profile_data, model_data, prediction_data, event_data FROM PUBLIC;
+
+-- Chapter: activity. Running statements, as their backends publish them in shared memory.
+
+CREATE FUNCTION _activity_rows(
+  OUT pid int, OUT nest_level int, OUT datname text, OUT usename text, OUT query_id bigint, OUT fingerprint bigint,
+  OUT query text, OUT state text, OUT started timestamptz, OUT elapsed interval, OUT progress float8, OUT eta interval,
+  OUT eta_low interval, OUT eta_high interval, OUT predicted_ms float8, OUT predicted_low_ms float8,
+  OUT predicted_high_ms float8, OUT discrepancy float8, OUT memory_kb bigint, OUT memory_granted_kb bigint,
+  OUT temp_kb bigint, OUT workers int, OUT bar text, OUT stalled boolean, OUT late boolean)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'query_shaper_activity';
+
+CREATE VIEW activity WITH (security_barrier) AS SELECT * FROM query_shaper._activity_rows();
+
+CREATE FUNCTION _activity_node_rows(
+  OUT pid int, OUT nest_level int, OUT node_id int, OUT parent_id int, OUT depth int, OUT operator text,
+  OUT relation text, OUT estimated_rows float8, OUT refined_rows float8, OUT actual_rows float8, OUT loops float8,
+  OUT progress float8, OUT memory_kb bigint, OUT memory_limit_kb bigint, OUT batches int, OUT temp_kb bigint)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'query_shaper_activity_nodes';
+
+CREATE VIEW activity_nodes WITH (security_barrier) AS SELECT * FROM query_shaper._activity_node_rows();
+
+CREATE FUNCTION pause(pid int) RETURNS boolean LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'query_shaper_pause';
+COMMENT ON FUNCTION pause(int) IS 'holds the statement that runs in a process in place; rights as for pg_cancel_backend';
+
+CREATE FUNCTION resume(pid int) RETURNS boolean LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'query_shaper_resume';
+COMMENT ON FUNCTION resume(int) IS 'lets a held statement go on';
+
+-- Chapter: predict. Statements that are planned and never run. The text is resolved in the caller's search_path.
+
+CREATE FUNCTION predict(
+  query text, OUT predicted_ms float8, OUT low_ms float8, OUT high_ms float8, OUT memory_kb bigint, OUT rows bigint,
+  OUT temp_kb bigint, OUT blocks bigint, OUT origin text, OUT fingerprint bigint, OUT query_id bigint,
+  OUT memory_low_kb bigint, OUT memory_high_kb bigint, OUT rows_low bigint, OUT rows_high bigint,
+  OUT temp_low_kb bigint, OUT temp_high_kb bigint, OUT blocks_low bigint, OUT blocks_high bigint)
+RETURNS record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'query_shaper_predict';
+COMMENT ON FUNCTION predict(text) IS 'predicts what a statement will take, with 90 % intervals, without running it';
+
+CREATE FUNCTION fingerprint(query text, OUT query_id bigint, OUT fingerprint bigint, OUT features jsonb)
+RETURNS record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'query_shaper_fingerprint';
+COMMENT ON FUNCTION fingerprint(text) IS 'names a statement and its plan shape and lists the features of the plan';
+
+CREATE VIEW predictions WITH (security_barrier) AS
+  SELECT p.at, p.query_id, p.fingerprint, p.origin, p.predicted_ms, p.low_ms, p.high_ms, p.actual_ms,
+    p.predicted_memory_kb, p.actual_memory_kb, pg_catalog.pg_get_userbyid(p.user_id) AS usename, p.details
+  FROM query_shaper.prediction_data p
+  WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR pg_catalog.pg_has_role(current_user, p.user_id, 'USAGE');
+
+-- Figures are those of shared memory now, not of the last stored models.
+CREATE FUNCTION _model_rows(
+  OUT name text, OUT version bigint, OUT trained_at timestamptz, OUT samples float8, OUT q_error_p50 float8,
+  OUT q_error_p90 float8, OUT weight float8, OUT weight_unseen float8)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 4
+AS 'MODULE_PATHNAME', 'query_shaper_models';
+
+CREATE VIEW models AS SELECT * FROM query_shaper._model_rows();
+
+CREATE FUNCTION train() RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'query_shaper_train';
+COMMENT ON FUNCTION train() IS 'solves the models of this database anew from all that has finished';
+
+-- Chapter: history. What finished statements were, and what was done to running ones.
+
+CREATE VIEW history WITH (security_barrier) AS
+  SELECT h.query_id, h.fingerprint, h.query, h.calls, h.mean_ms,
+    CASE WHEN h.calls > h.failed_calls
+      THEN pg_catalog.sqrt(greatest(h.sum_square_ms, 0) / (h.calls - h.failed_calls)) ELSE 0 END AS stddev_ms,
+    h.min_ms, h.max_ms, h.rows, h.peak_memory_kb, h.temp_kb, h.blocks_read, h.blocks_hit, h.weight, h.last_seen,
+    h.features, h.failed_calls, h.first_seen, pg_catalog.pg_get_userbyid(h.user_id) AS usename
+  FROM query_shaper.history_data h
+  WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR pg_catalog.pg_has_role(current_user, h.user_id, 'USAGE');
+
+CREATE VIEW events WITH (security_barrier) AS
+  SELECT e.at, e.pid, pg_catalog.pg_get_userbyid(e.user_id) AS usename, e.query_id, e.action, e.verdict, e.node_id,
+    e.reason, e.details
+  FROM query_shaper.event_data e
+  WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR pg_catalog.pg_has_role(current_user, e.user_id, 'USAGE');
+
+CREATE FUNCTION flush() RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'query_shaper_flush';
+COMMENT ON FUNCTION flush() IS 'returns when every finished statement is in the tables';
+
+CREATE FUNCTION forget(query_id bigint) RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_forget';
+COMMENT ON FUNCTION forget(bigint) IS 'removes what was learned of a query: the caller''s own runs, all of them for the owner';
+
+CREATE FUNCTION reset() RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_reset';
+COMMENT ON FUNCTION reset() IS 'removes all that was learned in this database';
+
+CREATE FUNCTION export_knowledge() RETURNS jsonb LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_export_knowledge';
+COMMENT ON FUNCTION export_knowledge() IS 'all that was learned in this database as one document';
+
+CREATE FUNCTION import_knowledge(knowledge jsonb) RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_import_knowledge';
+COMMENT ON FUNCTION import_knowledge(jsonb) IS 'takes over what export_knowledge() wrote, on this server or another';
+
+-- Chapter: report.
+
+CREATE FUNCTION report(query_id bigint, format text = 'text') RETURNS text LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_report_query';
+COMMENT ON FUNCTION report(bigint, text) IS 'a report of a query''s last run: text, json or html';
+
+CREATE FUNCTION report(pid int, format text = 'text') RETURNS text LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_report_process';
+COMMENT ON FUNCTION report(int, text) IS 'a report of a running statement: text, json or html';
+
+-- Chapter: metrics.
+
+CREATE FUNCTION _metric_rows(OUT name text, OUT type text, OUT help text, OUT labels jsonb, OUT value float8)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 40
+AS 'MODULE_PATHNAME', 'query_shaper_metrics';
+
+CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
+
+GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;
