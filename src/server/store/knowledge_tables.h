@@ -26,6 +26,13 @@ enum class TableResult {
 // tables is taken over. Damaged ones are logged, counted and start anew.
 TableResult LoadKnowledge(DatabaseSlot* slot, bool all);
 
+// Tells whether the stored models are not those that this server stored or read last: somebody restored or replaced
+// them.
+TableResult InspectTables(DatabaseSlot* slot, bool* changed);
+
+// Makes one row of rows with the same key, which a restore can leave. Inside the transaction of the caller.
+void MergeDuplicates();
+
 // Writes the batch and the profiles that changed, with models also these.
 TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_models);
 

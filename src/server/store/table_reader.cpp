@@ -97,6 +97,7 @@ void Publish(Oid database, int64 query_id, int64 fingerprint, const Profile& pro
 
 void LoadProfiles(DatabaseSlot* slot) {
   int64 corrupt = 0;
+  TableCall remove("DELETE FROM query_shaper.profile_data WHERE query_id = $1 AND fingerprint = $2");
   Oid types[] = {INT8OID};
   Datum values[] = {Int64GetDatum(shared->profile_capacity)};
   Portal const portal = SPI_cursor_open_with_args(
@@ -107,10 +108,13 @@ void LoadProfiles(DatabaseSlot* slot) {
   for (;;) {
     SPI_cursor_fetch(portal, true, kFetchRows);
     if (SPI_processed == 0) break;
-    for (uint64 i = 0; i < SPI_processed; ++i) {
+    // Removing a damaged row below changes SPI's own variables.
+    SPITupleTable* const table = SPI_tuptable;
+    const uint64 rows = SPI_processed;
+    for (uint64 i = 0; i < rows; ++i) {
       bool null = false;
-      HeapTuple const row = SPI_tuptable->vals[i];
-      TupleDesc const shape = SPI_tuptable->tupdesc;
+      HeapTuple const row = table->vals[i];
+      TupleDesc const shape = table->tupdesc;
       const int64 query_id = DatumGetInt64(SPI_getbinval(row, shape, 1, &null));
       const int64 fingerprint = DatumGetInt64(SPI_getbinval(row, shape, 2, &null));
       const TimestampTz last_seen = DatumGetTimestampTz(SPI_getbinval(row, shape, 3, &null));
@@ -122,10 +126,11 @@ void LoadProfiles(DatabaseSlot* slot) {
         Publish(slot->database, query_id, fingerprint, *profile);
       } else {
         ++corrupt;
+        if (!RecoveryInProgress()) remove.Integer(query_id).Integer(fingerprint).Run();
       }
       if (bytes != stored) pfree(bytes);
     }
-    SPI_freetuptable(SPI_tuptable);
+    SPI_freetuptable(table);
     CHECK_FOR_INTERRUPTS();
   }
   SPI_cursor_close(portal);
@@ -146,7 +151,16 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
   PushActiveSnapshot(GetTransactionSnapshot());
   const bool present = OidIsValid(get_extension_oid("query_shaper", true));
   if (present) {
-    if (all) ForgetKnowledge(slot);
+    if (all) {
+      ForgetKnowledge(slot);
+      slot->loaded_version = 0;
+      if (!RecoveryInProgress()) {
+        MergeDuplicates();
+        CommandCounterIncrement();
+        PopActiveSnapshot();
+        PushActiveSnapshot(GetTransactionSnapshot());
+      }
+    }
     LoadModels(slot, all);
     LoadProfiles(slot);
   }

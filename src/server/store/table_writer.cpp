@@ -265,7 +265,10 @@ void ClearDirty(const ProfileEntry* written, int count, DatabaseSlot* slot, cons
     ProfileEntry* const entry = FindProfile(key.database, key.query_id, key.fingerprint);
     if (entry != nullptr) entry->dirty = false;
   }
-  if (models != nullptr && slot->models.version == models->version) slot->models_dirty = false;
+  if (models != nullptr) {
+    slot->loaded_version = models->version;
+    if (slot->models.version == models->version) slot->models_dirty = false;
+  }
   LWLockRelease(shared->knowledge_lock);
 }
 

@@ -132,10 +132,14 @@ bool Retriable(int sqlstate) {
   }
 }
 
-enum class Work { kLoadAll, kLoadNewer, kWrite, kWriteWithModels, kTrim };
+enum class Work { kInspect, kLoadAll, kLoadNewer, kWrite, kWriteWithModels, kTrim };
+
+bool tables_changed;  // set by kInspect
 
 TableResult Do(Work work) {
   switch (work) {
+    case Work::kInspect:
+      return InspectTables(slot, &tables_changed);
     case Work::kLoadAll:
     case Work::kLoadNewer:
       return LoadKnowledge(slot, work == Work::kLoadAll);
@@ -265,6 +269,17 @@ bool AnyDirty() {
   return dirty;
 }
 
+// A restore fills the tables without telling anybody.
+void LookForChanges() {
+  LWLockAcquire(shared->lock, LW_SHARED);
+  const bool known = slot->state == DatabaseState::kLoaded && !slot->reload;
+  LWLockRelease(shared->lock);
+  if (!known || !Try(Work::kInspect) || !tables_changed) return;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  if (slot->database == my_database) slot->reload = true;
+  LWLockRelease(shared->lock);
+}
+
 // Reads the tables when that is due; false when it has to be tried again.
 bool LoadWhereDue() {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -294,6 +309,7 @@ void LearnLoop() {
   TimestampTz wrote = 0;
   TimestampTz wrote_models = 0;
   int untrimmed = kTrimRecords;
+  if (!RecoveryInProgress()) LookForChanges();
   bool unsaved = AnyDirty();
   for (;;) {
     const bool standby = RecoveryInProgress();
