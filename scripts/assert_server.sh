@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds, once, an assert-enabled PostgreSQL from Debian's source package and prints the directory that holds it:
-#   install/  the installed server   src/  its built source tree   version  its version
+#   pgsql/    the installed server   src/  its built source tree   version  its version
 # The directory lies in the cache and is reused while the build options stay the same.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -11,7 +11,7 @@ cflags="-O1 -g1"
 jobs=${JOBS:-$(nproc)}
 
 cache=$(cache_dir)
-options_hash=$(echo "$major ${configure_options[*]} $cflags" | sha256sum | cut -c1-12)
+options_hash=$(echo "$major ${configure_options[*]} $cflags pgsql" | sha256sum | cut -c1-12)
 
 find_built() {
   local stamp
@@ -74,21 +74,42 @@ cd "$target/src"
 # PostgreSQL makes its generated headers at level 0 alone: a make above this script must not show through.
 unset MAKELEVEL MAKEFLAGS MFLAGS
 log="$target/build.log"
-{
-  CC=gcc CFLAGS="$cflags" ./configure --prefix="$target/install" "${configure_options[@]}"
-  make -j"$jobs" all
-  make -j"$jobs" install
-  for part in contrib/pg_stat_statements contrib/postgres_fdw contrib/auto_explain contrib/spi src/test/regress \
-    src/test/isolation; do
-    make -j"$jobs" -C "$part" all
+
+# Debian's patches turn the module directory into the system's own, unless the prefix has "pgsql" in it: installing there
+# would overwrite the machine's server. Nothing is installed before every directory is known to lie under the prefix.
+check_install_directories() {
+  local directory path
+  for directory in bindir libdir pkglibdir datadir includedir includedir_server includedir_internal pgxsdir sysconfdir \
+    docdir mandir localedir; do
+    path=$(printf 'subdir = .\ntop_builddir = .\ninclude src/Makefile.global\nshow: ; @echo $(%s)\n' "$directory" |
+      make -s -f - show)
+    case $path in
+      "$target"/pgsql/*) ;;
+      *)
+        echo "$directory would be \"$path\", outside of $target/pgsql"
+        return 1
+        ;;
+    esac
   done
-  for part in contrib/pg_stat_statements contrib/postgres_fdw contrib/auto_explain contrib/spi src/test/isolation; do
-    make -C "$part" install
+}
+
+# A chain of &&, because the shell heeds no set -e in a command whose failure is handled.
+build() {
+  local contrib=(contrib/pg_stat_statements contrib/postgres_fdw contrib/auto_explain contrib/spi) part
+  CC=gcc CFLAGS="$cflags" ./configure --prefix="$target/pgsql" "${configure_options[@]}" &&
+    check_install_directories &&
+    make -j"$jobs" all &&
+    make -j"$jobs" install || return
+  for part in "${contrib[@]}" src/test/isolation; do
+    make -j"$jobs" -C "$part" all && make -C "$part" install || return
   done
-} >"$log" 2>&1 </dev/null || {
+  make -j"$jobs" -C src/test/regress all
+}
+
+if ! build >"$log" 2>&1 </dev/null; then
   tail -n 40 "$log" >&2
   die "building the assert-enabled server failed; the log is $log"
-}
+fi
 chmod -R a+rX "$target"
 echo "$version" >"$target/version"
 touch "$target/complete"

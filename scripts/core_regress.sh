@@ -20,7 +20,7 @@ fi
 started=$SECONDS
 server=$(scripts/assert_server.sh) || report_suite core-regress 0 1
 source_tree=$server/src
-export PG_BINDIR=$server/install/bin
+export PG_BINDIR=$server/pgsql/bin
 echo "core-regress: PostgreSQL $(cat "$server/version") with assertions ready after $((SECONDS - started)) s"
 
 work=$(mktemp -d /tmp/qs-core.XXXXXX)
