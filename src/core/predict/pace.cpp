@@ -44,12 +44,14 @@ void LearnPace(const PaceSample& sample, double decay, Pace* pace) {
   bool curve_known = sample.curve[kCurvePoints - 1] > 0;
   for (int i = 0; i < kCurvePoints; ++i) curve_known = curve_known && Sane(sample.curve[i]);
   if (curve_known) {
-    for (int i = 0; i < kCurvePoints; ++i) {
-      float difference = sample.curve[i] - pace->curve[i];
-      deviation += std::fabs(difference) / kCurvePoints;
-      pace->curve[i] += share * difference;
+    if (old_weight > 0) {
+      for (int i = 0; i < kCurvePoints; ++i) {
+        double truth = (i + 1.0) / (kCurvePoints + 1);
+        deviation += static_cast<float>(std::fabs(CurveTimeShare(*pace, sample.curve[i]) - truth)) / kCurvePoints;
+      }
+      pace->curve_spread += share * (deviation - pace->curve_spread);
     }
-    if (old_weight > 0) pace->curve_spread += share * (deviation - pace->curve_spread);
+    for (int i = 0; i < kCurvePoints; ++i) pace->curve[i] += share * (sample.curve[i] - pace->curve[i]);
   }
   pace->weight = old_weight + 1;
 }
@@ -66,6 +68,22 @@ double PaceRate(const Pace& pace, int pipeline) {
   if (pipeline < 0 || pipeline >= pace.pipelines) return overall;
   double rate = (pace.ms[pipeline] + kShrinkWork * overall) / (pace.work[pipeline] + kShrinkWork);
   return std::clamp(rate, overall / 50, overall * 50);
+}
+
+double CurveTimeShare(const Pace& pace, double progress) {
+  double before = 0, share_before = 0;
+  for (int i = 0; i <= kCurvePoints; ++i) {
+    double here = i < kCurvePoints ? std::max<double>(before, pace.curve[i]) : 1;
+    double share = (i + 1.0) / (kCurvePoints + 1);
+    if (progress <= here || i == kCurvePoints) {
+      double width = here - before;
+      double part = width > 1e-9 ? std::clamp((progress - before) / width, 0.0, 1.0) : 1;
+      return share_before + part * (share - share_before);
+    }
+    before = here;
+    share_before = share;
+  }
+  return 1;
 }
 
 void LearnBand(const PaceSample& sample, bool repeated, BandScale* band) {

@@ -15,9 +15,9 @@ struct PaceSample {
   int32_t nodes = 0;
   float pipeline_ms[kMaxPipelines] = {};    // wall time while the pipeline was the running one
   float pipeline_work[kMaxPipelines] = {};  // nominal ms (core/track/work_model.h) of it with the rows that really came
-  float curve[kCurvePoints] = {};     // raw progress (before the curve) at time fraction (i + 1) / (kCurvePoints + 1)
-  float row_factor[kPaceNodes] = {};  // log(actual / planned rows, all loops)
-  uint64_t row_known = 0;             // bit i: row_factor[i] was measured on a node that ran to its end
+  float curve[kCurvePoints] = {};           // progress of the drivers at time fraction (i + 1) / (kCurvePoints + 1)
+  float row_factor[kPaceNodes] = {};        // log(actual / planned rows, all loops)
+  uint64_t row_known = 0;                   // bit i: row_factor[i] was measured on a node that ran to its end
   // |true - shown| / shown standard deviation at quarters of the run, to calibrate the band; negative: not sampled
   float band_z[4] = {-1, -1, -1, -1};
 };
@@ -32,8 +32,8 @@ struct Pace {
   float row_factor[kPaceNodes] = {};  // decayed mean of log(actual / planned rows)
   float row_spread[kPaceNodes] = {};  // decayed mean absolute deviation of it
   float row_weight[kPaceNodes] = {};  // decayed number of runs that measured it
-  float curve[kCurvePoints] = {};     // mean raw progress at time fractions
-  float curve_spread = 0.3f;          // mean absolute deviation of raw progress from the curve
+  float curve[kCurvePoints] = {};     // mean progress of the drivers at time fractions
+  float curve_spread = 0.15f;         // mean absolute error of the time fraction that the curve gave for a new run
 };
 static_assert(std::is_trivially_copyable_v<Pace>);
 
@@ -50,6 +50,10 @@ void LearnPace(const PaceSample& sample, double decay, Pace* pace);
 // Milliseconds per unit of nominal work in a pipeline, drawn towards the plan's overall pace where little was measured;
 // 0: nothing known.
 double PaceRate(const Pace& pace, int pipeline);
+
+// Fraction of the time over when the drivers stand at `progress`, by the mean curve: monotone, linear between its
+// points.
+double CurveTimeShare(const Pace& pace, double progress);
 
 // Moves the band's quantiles towards 80 % coverage with this sample (stochastic approximation of a quantile,
 // Robbins and Monro 1951). repeated: the statement had been seen before.

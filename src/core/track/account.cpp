@@ -72,10 +72,15 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
       if (state.finished || (node.op == Operator::kSort && counters != nullptr && counters[i].sorted)) {
         blind_done = blind;
       } else if (silent) {
-        if (state.input_over && state.started) pipes_[link.feed].blind += blind;
+        if (state.input_over && state.started) pipes_[link.feed].blind += blind / std::max(1.0, state.processes);
       } else {
         blind_done = input > 0 ? blind * input_done / input : 0;
       }
+    }
+    // Processes work side by side; a subtree that each runs in full takes the time of one.
+    double side_by_side = 1 / std::max(1.0, state.processes);
+    for (double* part_of_work : {&input, &input_done, &output, &output_done, &blind, &blind_done}) {
+      *part_of_work *= side_by_side;
     }
     state.work = input + output + blind;
     state.work_done = input_done + output_done + blind_done;
@@ -99,6 +104,29 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
     double share = state.work > 0 ? state.work_done / state.work : state.fraction;
     nodes_[i].progress = static_cast<float>(state.finished ? 1 : std::clamp(share, 0.0, 1.0));
   }
+}
+
+// Mean share of the pipelines' drivers that is read: crude, but free of any estimate, so that the learned curve from it
+// to time holds for other constants.
+double Progress::DriverProgress() const {
+  double read[kMaxPipelines] = {}, all[kMaxPipelines] = {};
+  for (int i = 0; i < count_; ++i) {
+    const Link& link = links_[i];
+    const NodeState& state = states_[i];
+    bool source = link.outer < 0 || link.feed != link.pipeline;
+    if (!source || link.loop_source >= 0 || link.in_subplan || link.recursion >= 0) continue;
+    double size = state.total + 1;
+    read[link.pipeline] += (state.finished ? 1 : state.fraction) * size;
+    all[link.pipeline] += size;
+  }
+  double sum = 0;
+  int counted = 0;
+  for (int p = 0; p < pipelines_; ++p) {
+    if (all[p] <= 0) continue;
+    sum += read[p] / all[p];
+    ++counted;
+  }
+  return counted > 0 ? sum / counted : 0;
 }
 
 }  // namespace query_shaper

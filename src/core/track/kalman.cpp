@@ -9,10 +9,10 @@ namespace {
 
 constexpr double kTickMs = 10;           // the noise figures below are per tick of this length
 constexpr double kDriftDecay = 0.98;     // per tick
-constexpr double kWorkNoise = 0.023;     // of remaining work, per tick
-constexpr double kSpeedNoise = 0.03;     // of speed, per tick
-constexpr double kDriftNoise = 0.00012;  // of speed per ms, per tick
-constexpr double kDoubtShare = 0.046;    // of the variance of doubt, per tick
+constexpr double kWorkNoise = 0.19;      // of remaining work, per tick
+constexpr double kSpeedNoise = 0.033;    // of speed, per tick
+constexpr double kDriftNoise = 0.00018;  // of speed per ms, per tick
+constexpr double kDoubtShare = 0.17;     // of the variance of doubt, per tick
 constexpr double kLeastSpeed = 1e-6;
 
 }  // namespace

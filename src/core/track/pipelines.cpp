@@ -9,12 +9,12 @@ namespace query_shaper {
 namespace {
 
 constexpr double kPriorStrength =
-    0.018;  // an estimate of log standard deviation s is worth the share 0.02 / s^2 of the input
+    0.0016;  // an estimate of log standard deviation s is worth the share 0.02 / s^2 of the input
 constexpr double kRecursionGrowth = 4;  // rows of a recursive union over those it starts from
 constexpr double kIterations = 10;      // of a recursive union, as the planner assumes
 // Groups are overestimated the more, the nearer they are to the rows grouped: several keys or an expression without
 // statistics make the planner fall back on that. Factor exp(bias sqrt(groups / rows)).
-constexpr double kGroupBias = -4.9;
+constexpr double kGroupBias = -4.8;
 
 bool TakesAllInput(const PlanNode& node) {
   return node.op == Operator::kHash || node.op == Operator::kSort || node.op == Operator::kBitmapIndexScan ||
@@ -35,12 +35,12 @@ double PlannedLogSd(const PlanTree& plan, int i, int outer, bool looped) {
     if (node.rows >= 0.98 * node.relation_rows && node.quals == 0) return 0.02;
     return node.quals <= 1 ? 0.08 : 0.5;
   }
-  if (Groups(node)) return 0.3 + 0.37 * std::clamp(node.rows / std::max(1.0, plan.nodes[outer].rows), 0.0, 1.0);
+  if (Groups(node)) return 0.3 + 0.046 * std::clamp(node.rows / std::max(1.0, plan.nodes[outer].rows), 0.0, 1.0);
   switch (node.op) {
     case Operator::kNestLoop:
     case Operator::kMergeJoin:
     case Operator::kHashJoin:
-      return 0.86;
+      return 0.33;
     case Operator::kRecursiveUnion:
       return 1.5;
     default:
@@ -182,6 +182,9 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
     double rows = std::max(0.0, node.rows);
     if (!std::isfinite(rows)) rows = 1;
     bool looped = link.loop_source >= 0 && link.loop_source != i;
+    // Every process runs a part of a partial subtree, and the whole of another.
+    state.processes =
+        divisor[i] > 0 ? (partial[i] ? ParallelDivisor(static_cast<int>(divisor[i])) : divisor[i] + 1) : 1;
     if (looped) {
       // A subplan's owner comes after it in the order.
       const PlanNode& source = plan.nodes[link.loop_source];
@@ -191,13 +194,13 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
       state.planned = rows * std::max(1.0, loops);
       if (owner) states_[link.loop_source].prior = states_[link.loop_source].total = std::max(1.0, source.rows);
     } else if (divisor[i] > 0) {
-      // Every process runs a part of a partial subtree, and the whole of another.
-      state.planned = rows * (partial[i] ? ParallelDivisor(static_cast<int>(divisor[i])) : divisor[i] + 1);
+      state.planned = rows * state.processes;
     } else {
       state.planned = link.recursion >= 0 && node.op != Operator::kHash ? rows * kIterations : rows;
     }
     state.planned = std::min(std::max(state.planned, 0.0), 1e15);
     state.prior = state.planned;
+    double learned_strength = 0;
     state.log_sd = PlannedLogSd(plan, i, link.outer, looped);
     // Planned growth of a recursion is a guess far too high as a rule: it ends after a few rounds.
     if (node.op == Operator::kRecursiveUnion && link.outer >= 0) {
@@ -211,13 +214,14 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
       double factor = std::clamp<double>(pace->row_factor[i], -20, 20);
       // Between constants a factor varies the more the further it is from one; a run or two does not show how much.
       double runs = pace->row_weight[i];
-      double guess = 0.3 + 0.0018 * std::fabs(factor), seen = 1.25 * pace->row_spread[i];
+      double guess = 0.6 + 0.097 * std::fabs(factor), seen = 1.25 * pace->row_spread[i];
       double spread = std::sqrt((guess * guess + runs * seen * seen) / (runs + 1));
       factor *= runs / (runs + spread * spread);
       state.prior = std::max(state.planned, 0.5) * std::exp(factor);
-      state.log_sd = std::min(state.log_sd, 0.05 + 3.9 * spread);
+      learned_strength = 0.026 / ((0.05 + spread) * (0.05 + spread));
+      state.log_sd = std::min(state.log_sd, 0.05 + 3.5 * spread);
     }
-    state.strength = std::clamp(kPriorStrength / (state.log_sd * state.log_sd), 0.005, 1.0);
+    state.strength = std::clamp(std::max(learned_strength, kPriorStrength / (state.log_sd * state.log_sd)), 0.005, 2.0);
     state.total = state.prior;
   }
   for (int i = 0; i < count_; ++i) {

@@ -9,10 +9,10 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kNominalLogSd = 0.35;     // of the work model's speed on an unknown server
-constexpr double kLearnedLogSd = 0.12;     // of a learned pace
-constexpr double kPlannedWorkLogSd = 1.4;  // of planned work against what comes
-constexpr double kLearnedWorkLogSd = 0.039;
+constexpr double kNominalLogSd = 0.35;    // of the work model's speed on an unknown server
+constexpr double kLearnedLogSd = 0.12;    // of a learned pace
+constexpr double kPlannedWorkLogSd = 10;  // of planned work against what comes
+constexpr double kLearnedWorkLogSd = 1.1;
 constexpr double kSlowest = 0.3;  // bounds of the filter's speed against the average
 constexpr double kFastest = 3;
 constexpr double kStallMs = 150;     // a shorter wait is part of ordinary running
@@ -77,23 +77,6 @@ double Progress::SilentWork(double stuck_ms) const {
   return room * -std::expm1(-filter_.speed() * stuck_ms / room);
 }
 
-// Share of the time over at raw progress, by the mean curve of earlier runs: monotone, linear between its points.
-double Progress::TimeShare(double raw) const {
-  double before = 0, share_before = 0;
-  for (int i = 0; i <= kCurvePoints; ++i) {
-    double here = i < kCurvePoints ? std::max<double>(before, pace_.curve[i]) : 1;
-    double share = (i + 1.0) / (kCurvePoints + 1);
-    if (raw <= here || i == kCurvePoints) {
-      double width = here - before;
-      double part = width > 1e-9 ? std::clamp((raw - before) / width, 0.0, 1.0) : 1;
-      return share_before + part * (share - share_before);
-    }
-    before = here;
-    share_before = share;
-  }
-  return 1;
-}
-
 TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, const Tick& tick) {
   double now = std::isfinite(tick.elapsed_ms) ? std::max(tick.elapsed_ms, last_ms_) : last_ms_;
   double dt = now - last_ms_;
@@ -133,7 +116,6 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   if (moved) moved_ms_ = now;
   bool stalled = !moved && tick.wait != Wait::kNone && now - moved_ms_ >= kStallMs;
   double total = std::max(done + open_now + open_later, 1e-6);
-  double raw = std::clamp(done / total, 0.0, 1.0);
 
   if (stalled) {
     // Whatever holds the statement says nothing of when it lets go: what was left is still left, and as much
@@ -141,6 +123,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
     double waited = now - moved_ms_;
     stall_ms_ += stalled_ ? dt : waited;
     stalled_ = true;
+    measured_ms_ = now;
     left.stalled = true;
     left.eta_ms = eta_ms_ + waited;
     left.progress = now > 0 ? now / (now + left.eta_ms) : 0;
@@ -152,52 +135,54 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   }
   stalled_ = false;
   double running = std::max(0.0, now - stall_ms_);
+  // While nothing moves, time beyond the silent work believed done says nothing of the speed.
+  double active = moved ? running : std::max(0.0, moved_ms_ - stall_ms_);
 
   double silent = moved ? 0 : SilentWork(now - moved_ms_);
-  double advanced = step + silent - silent_;
-  silent_ = silent;
-  double believed = done + silent;
+  double gap = moved ? now - measured_ms_ : 0;
   open_now = std::max(0.0, open_now - silent);
 
   // Average speed, the prior worth the first moments of the run.
-  double worth = 20 + 0.02 * std::min(predicted_ms_, 10000.0);
+  double worth = 21 + 0.063 * std::min(predicted_ms_, 10000.0);
   // Blended on the log scale: a prior that is wrong by a large factor must not weigh by that factor.
-  double seen = std::max(believed / std::max(running, 1e-3), prior_speed_ * 0.02);
-  double weight_seen = running / (running + worth);
+  double seen = std::max(done / std::max(active, 1e-3), prior_speed_ * 0.02);
+  double weight_seen = active / (active + worth);
   double average = std::exp(weight_seen * std::log(seen) + (1 - weight_seen) * std::log(prior_speed_));
   average = std::max(average, 1e-6);
-  if (dt > 0) {
-    double speed = std::max(0.0, advanced) / dt;
-    double speed_sd = average * (0.1 + (speed > 2 * average ? 0.5 : 0));
-    double later = open_later * std::pow(filter_.speed() / average, 1);
-    double work_sd = 0.0062 * total;
-    if (moved || silent > 0) {
-      filter_.Step(dt, open_now + later, work_sd, uncertain, speed, speed_sd, kSlowest * average, kFastest * average);
-    } else {
-      filter_.Coast(dt);
-    }
+  double later = open_later * filter_.speed() / average;
+  double tracked_ms = (open_now + later) / std::max(filter_.speed(), 1e-6);
+  if (moved && gap > 0) {
+    // The gap since the last movement is measured as one step, blind phases included.
+    double speed = step / gap;
+    double speed_sd = average * (0.064 + (speed > 2 * average ? 0.5 : 0));
+    filter_.Step(gap, open_now + later, 0.0057 * total, uncertain, speed, speed_sd, kSlowest * average,
+                 kFastest * average);
+    measured_ms_ = now;
+    tracked_ms = filter_.EtaMs();
   }
-  double tracked_ms = filter_.EtaMs();
-  double doubt_ms = std::hypot(filter_.EtaSdMs(), 0.68 * uncertain / std::max(filter_.speed(), 1e-6));
+  double doubt_ms = std::hypot(filter_.EtaSdMs(), 2.3 * uncertain / std::max(filter_.speed(), 1e-6));
   double tracked_sd = std::clamp(doubt_ms / std::max(running + tracked_ms, 1.0), 0.02, 2.0);
 
   // The prediction still has a say while little was seen; once its time is over, it has none.
   double share = running / std::max(running + tracked_ms, 1e-3);
   double tracked_log_sd = std::sqrt(tracked_sd * tracked_sd + 0.09 * (1 - share) * (1 - share));
   double over = running / predicted_ms_;
-  double prediction_sd = predicted_log_sd_ * (1 + 0.018 * over * over) + 0.095 * share;
-  double trust = Precision(prediction_sd) / (Precision(prediction_sd) + Precision(tracked_log_sd));
-  double log_total = (1 - trust) * std::log(running + tracked_ms + 1e-3) +
-                     trust * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
-  double total_ms = std::exp(log_total);
-
-  if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && raw > 0.01) {
-    double time_share = std::max(TimeShare(raw), 1e-3);
-    double weight = 0.52 * raw / (raw + 2 * pace_.curve_spread);
-    total_ms = std::exp((1 - weight) * std::log(total_ms) + weight * std::log(std::max(running, 1.0) / time_share));
+  double prediction_sd = predicted_log_sd_ * (1 + 0.00048 * over * over) + 0.089 * share;
+  double weight = Precision(tracked_log_sd), log_total = weight * std::log(running + tracked_ms + 1e-3);
+  double prediction_weight = Precision(prediction_sd);
+  log_total += prediction_weight * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
+  weight += prediction_weight;
+  double drivers = DriverProgress();
+  if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && drivers > 0.002) {
+    double time_share = std::max(CurveTimeShare(pace_, drivers), 1e-3);
+    double curve_sd = 0.02 + 1 * (pace_.curve_spread + 0.017) / time_share;
+    double curve_weight = Precision(curve_sd);
+    log_total += curve_weight * std::log(std::max(running, 1.0) / time_share);
+    weight += curve_weight;
   }
+  double total_ms = std::exp(log_total / weight);
   left.eta_ms = std::max(0.0, total_ms - running);
-  double log_sd = std::sqrt(1 / (Precision(prediction_sd) + Precision(tracked_log_sd)));
+  double log_sd = std::sqrt(1 / weight);
   eta_log_sd_ = std::clamp(log_sd * (running + left.eta_ms) / std::max(left.eta_ms, 1.0), 0.02, 3.0);
   eta_ms_ = left.eta_ms;
 
@@ -212,7 +197,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   work_ratio_ = std::clamp(total / planned_work_, 1e-6, 1e6);
   speed_ratio_ = std::clamp(average / prior_speed_, 1e-4, 1e4);
   work_share_ = nominal_total > 0 ? std::clamp(nominal_done / nominal_total, 0.0, 1.0) : 0;
-  Remember(left, now, raw);
+  Remember(left, now, drivers);
   return left;
 }
 

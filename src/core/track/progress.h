@@ -83,7 +83,7 @@ class Progress {
   // Trace of what was shown, thinned to at most kTracePoints evenly spread points.
   static constexpr int kTracePoints = 64;
   struct TracePoint {
-    float elapsed_ms, progress, eta_ms, low_ms, high_ms, raw_progress;
+    float elapsed_ms, progress, eta_ms, low_ms, high_ms, raw_progress;  // raw: of the drivers
   };
   int trace_count() const { return trace_count_; }
   const TracePoint* trace() const { return trace_; }
@@ -109,6 +109,7 @@ class Progress {
     double total;            // refined
     double fraction;         // share of its output that its parent has taken
     double log_sd;           // of total
+    double processes;        // that share its work
     double seen_units;       // furthest position of a driver
     double work_done, work;  // nominal
     bool started, finished, input_over;
@@ -134,7 +135,7 @@ class Progress {
   void RefineNode(const PlanTree& plan, const NodeCounters* counters, int i);
   void RefineLeaf(const NodeCounters& counters, const Link& link, NodeState* state);
   double InputRatio(const PlanNode& node, const Link& link) const;
-  double InputFraction(const PlanNode& node, const Link& link) const;
+  double InputFraction(const PlanNode& node, const Link& link, double joined) const;
   void CutShort(const PlanTree& plan);
   void Refine(const PlanTree& plan, const NodeCounters* counters);
 
@@ -144,7 +145,7 @@ class Progress {
 
   // progress.cpp
   void Remember(const TimeLeft& left, double elapsed_ms, double raw);
-  double TimeShare(double raw) const;
+  double DriverProgress() const;
   double SilentWork(double stuck_ms) const;
 
   double work_ratio_ = 1;
@@ -170,8 +171,8 @@ class Progress {
   double startup_ms_ = 0;                           // expected of JIT compilation, during which nothing moves
   double planned_work_ = 0;                         // expected ms before anything ran
   double done_ = 0;                                 // expected ms of work done
-  double silent_ = 0;                               // the same believed done since the last counter moved
   double last_ms_ = 0;                              // elapsed at the last tick
+  double measured_ms_ = 0;                          // elapsed at the filter's last measurement
   double moved_ms_ = 0;                             // elapsed when a counter last moved
   double stall_ms_ = 0;                             // total time stalled
   double eta_ms_ = 0, eta_log_sd_ = 1;              // as last shown, before a stall

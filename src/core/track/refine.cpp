@@ -105,7 +105,7 @@ double Progress::InputRatio(const PlanNode& node, const Link& link) const {
   return std::clamp(ratio, 1 / kMaxRatio, kMaxRatio);
 }
 
-double Progress::InputFraction(const PlanNode& node, const Link& link) const {
+double Progress::InputFraction(const PlanNode& node, const Link& link, double joined) const {
   if (link.outer < 0) return 0;
   const NodeState& outer = states_[link.outer];
   if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend) {
@@ -134,6 +134,8 @@ double Progress::InputFraction(const PlanNode& node, const Link& link) const {
       case JoinKind::kFull:
         return std::min(outer.fraction, inner.fraction);
       default:
+        // Duplicate keys rewind the inner side: its count is then no position.
+        if (joined > 1.2 * outer.rows) return std::sqrt(outer.fraction * inner.fraction);
         return std::max(outer.fraction, inner.fraction);
     }
   }
@@ -196,7 +198,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   }
   const NodeState& outer = states_[link.outer];
   double expected = state.prior * InputRatio(node, link);
-  double input = InputFraction(node, link);
+  double input = InputFraction(node, link, std::max(0.0, c.rows));
   state.input_over = outer.finished || (outer.fraction >= 1 && outer.started);
   bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||
                 node.op == Operator::kGather || node.op == Operator::kGatherMerge || node.op == Operator::kWindowAgg ||
@@ -307,7 +309,7 @@ void Progress::CutShort(const PlanTree& plan) {
       cut[i] = cut[parent];
       // The other side of a merge join goes on no further than the leading one.
       if (upper.op == Operator::kMergeJoin) {
-        double lead = InputFraction(upper, links_[parent]);
+        double lead = InputFraction(upper, links_[parent], states_[parent].rows);
         if (lead > state.fraction && state.fraction > 0) cut[i] *= std::pow(state.fraction / lead, lead);
       }
     }
