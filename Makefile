@@ -97,29 +97,38 @@ isolation: deps
 lint: deps
 	@scripts/lint.sh
 
+# $(call configure,directory,options): quiet unless it fails.
+configure = mkdir -p $(1) && { cmake -S . -B $(1) $(2) >$(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }; }
+optimised = $(call configure,build/cmake,-DCMAKE_BUILD_TYPE=RelWithDebInfo)
+
 programs: deps
-	@cmake -S . -B build/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo >build-cmake.log 2>&1 || { cat build-cmake.log; rm -f build-cmake.log; exit 1; }
-	@rm -f build-cmake.log
+	@$(optimised)
 	@cmake --build build/cmake -j$(jobs)
 
-unit: programs
+unit: deps
+	@$(optimised)
+	@cmake --build build/cmake -j$(jobs) --target query_shaper_units
 	@scripts/unit.sh unit build/cmake
 
 sanitize: deps
-	@cmake -S . -B build/sanitize -DCMAKE_BUILD_TYPE=Debug -DQUERY_SHAPER_SANITIZE=ON
+	@$(call configure,build/sanitize,-DCMAKE_BUILD_TYPE=Debug -DQUERY_SHAPER_SANITIZE=ON)
 	@cmake --build build/sanitize -j$(jobs) --target query_shaper_units
 	@scripts/unit.sh sanitize build/sanitize
 
-client: programs
+client: deps
+	@$(optimised)
+	@cmake --build build/cmake -j$(jobs) --target query_shaper_clients
 	@scripts/client.sh
+
+bench: deps
+	@$(optimised)
+	@cmake --build build/cmake -j$(jobs) --target query_shaper_benches
+	@bench/run.sh $(BENCH)
 
 tap: deps
 	@scripts/tap.sh
 
 core-regress: deps
 	@scripts/core_regress.sh
-
-bench: programs
-	@scripts/bench.sh
 
 endif
