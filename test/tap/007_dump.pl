@@ -47,13 +47,13 @@ for my $format (qw(custom plain))
 
 # Restored while the server learns: the learner notices, rows of one key become one.
 my $file = PostgreSQL::Test::Utils::tempdir() . '/data.plain';
-$node->command_ok([ 'pg_dump', '-F', 'plain', '-f', $file, 'source' ], 'pg_dump once more');
+$node->command_ok([ 'pg_dump', '--data-only', '-F', 'plain', '-f', $file, 'source' ], 'pg_dump of the data alone');
 $target->safe_psql('postgres', 'CREATE DATABASE running');
 $target->safe_psql('running', 'CREATE EXTENSION query_shaper');
 load_table($target, 'running');
 run_statement($target, 'running', 2);
 flush($target, 'running');
-$target->safe_psql('running', 'DROP TABLE sample');
+$target->safe_psql('running', 'TRUNCATE sample');
 $target->command_ok([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', 'running', '-f', $file ], 'restore into a database that has learned');
 ok($target->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'query_shaper learner'"), 'the learner of before has ended');
 $target->safe_psql('running', 'ANALYZE sample');

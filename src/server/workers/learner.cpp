@@ -28,11 +28,12 @@ namespace query_shaper {
 
 namespace {
 
-constexpr int kLookMs = 100;     // how often a running learner looks for outcomes
-constexpr int kWriteMs = 1000;   // at most one write in this time unless a flush is asked for
-constexpr int kModelsMs = 5000;  // the same for the models
-constexpr int kIdleMs = 2000;    // a learner without work ends after this
-constexpr int kTurnMs = 5000;    // and one with work, when other databases wait for its worker slot
+constexpr int kLookMs = 25;       // how often a learner looks for outcomes while they come
+constexpr int kLookIdleMs = 100;  // and when none came for kWriteMs
+constexpr int kWriteMs = 1000;    // at most one write in this time unless a flush is asked for
+constexpr int kModelsMs = 5000;   // the same for the models
+constexpr int kIdleMs = 2000;     // a learner without work ends after this
+constexpr int kTurnMs = 5000;     // and one with work, when other databases wait for its worker slot
 constexpr int kTrimRecords = 1000;
 
 DatabaseSlot* slot;
@@ -351,7 +352,8 @@ void LearnLoop() {
     }
     if (saved && !standby && !ending && untrimmed >= kTrimRecords && Try(Work::kTrim)) untrimmed = 0;
     if (ending || (!unsaved && loaded && Passed(active, kIdleMs))) return;
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLookMs, PG_WAIT_EXTENSION);
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+              Passed(active, kWriteMs) ? kLookIdleMs : kLookMs, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
     if (ConfigReloadPending) {
