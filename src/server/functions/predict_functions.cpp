@@ -100,9 +100,26 @@ static PlannedStmt* PlanText(const char* text) {
   return planned;
 }
 
+// An error position in the text is not one in the statement that calls the function.
+static void MovePosition(void* text) {
+  const int position = geterrposition();
+  if (position <= 0) return;
+  errposition(0);
+  internalerrposition(position);
+  internalerrquery(static_cast<const char*>(text));
+}
+
 static PlannedStmt* PlanArgument(FunctionCallInfo fcinfo) {
   RequireSharedState();
-  return PlanText(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+  char* const text = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  ErrorContextCallback moved;
+  moved.previous = error_context_stack;
+  moved.callback = MovePosition;
+  moved.arg = text;
+  error_context_stack = &moved;
+  PlannedStmt* const planned = PlanText(text);
+  error_context_stack = moved.previous;
+  return planned;
 }
 
 static TupleDesc RowType(FunctionCallInfo fcinfo) {
