@@ -2,6 +2,8 @@
 
 #include "server/store/outcome_json.h"
 
+#include "core/report/operator_title.h"
+
 #include <cmath>
 
 extern "C" {
@@ -82,7 +84,7 @@ void AppendNodes(const OutcomeRecord& outcome, StringInfo out) {
     AppendMember(out, "node_id", static_cast<int64>(node.node_id));
     AppendMember(out, "parent_id", static_cast<int64>(node.parent_id));
     AppendMember(out, "depth", static_cast<int64>(node.depth));
-    AppendMember(out, "operator", OperatorName(node.op));
+    AppendMember(out, "operator", OperatorTitle(node.op, node.join, node.agg));
     AppendMember(out, "relation", RelationName(node.relation));
     AppendMember(out, "estimated_rows", static_cast<double>(node.estimated_rows));
     AppendMember(out, "refined_rows", static_cast<double>(node.refined_rows));
