@@ -128,7 +128,7 @@ void Predictions(const Report& report, std::string* out) {
   if (report.predictions.empty()) return;
   *out += "\nRecent predictions\n";
   for (const ReportPrediction& made : report.predictions) {
-    *out += "  " + PadRight(made.at, 22) + PadRight(made.origin, 10) + PadLeft(DurationText(made.predicted_ms), 8) +
+    *out += "  " + PadRight(made.at, 24) + PadRight(made.origin, 10) + PadLeft(DurationText(made.predicted_ms), 8) +
             PadRight(Band(made.low_ms, made.high_ms), 20) + " took " + PadLeft(DurationText(made.actual_ms), 8) +
             "  q-error " + QErrorText(QError(made.predicted_ms, made.actual_ms)) + "\n";
   }
@@ -138,7 +138,7 @@ void Actions(const Report& report, std::string* out) {
   *out += "\nActions\n";
   if (report.events.empty()) *out += "  none\n";
   for (const ReportEvent& event : report.events) {
-    *out += "  " + PadRight(event.at, 22) + PadRight(event.action, 10) + PadRight(event.verdict, 10);
+    *out += "  " + PadRight(event.at, 24) + PadRight(event.action, 10) + PadRight(event.verdict, 10);
     *out += event.reason;
     *out += '\n';
   }
