@@ -1,10 +1,9 @@
--- Predictions against outcomes. Templates are told apart by the comment in their text, passes by the times in demo_pass.
+-- Predictions against outcomes, once both passes of the workload are stored.
 CREATE TEMP VIEW outcome AS
 SELECT w.pass, t.template, p.at, p.query_id, p.origin, p.predicted_ms, p.low_ms, p.high_ms, p.actual_ms,
        greatest(p.predicted_ms, p.actual_ms) / least(p.predicted_ms, p.actual_ms) AS q_error
 FROM query_shaper.predictions p
-JOIN (SELECT DISTINCT query_id, substring(query FROM 'demo: (\w+)') AS template
-      FROM query_shaper.history WHERE query ~ 'demo: \w+') t USING (query_id)
+JOIN demo_template t USING (query_id)
 JOIN demo_pass w ON p.at BETWEEN w.started AND w.ended
 WHERE p.predicted_ms > 0 AND p.actual_ms > 0;
 \pset border 0
@@ -30,11 +29,13 @@ SELECT name, version, samples, q_error_p50::numeric(8, 2) AS q_error_p50, q_erro
 FROM query_shaper.models ORDER BY weight DESC NULLS LAST, name;
 \echo 'What took the time (query_shaper.history):'
 \echo
-SELECT substring(query FROM 'demo: (\w+)') AS template, calls, mean_ms::numeric(10, 1) AS mean_ms, stddev_ms::numeric(10, 1) AS stddev_ms,
+SELECT template, calls, mean_ms::numeric(10, 1) AS mean_ms, stddev_ms::numeric(10, 1) AS stddev_ms,
        min_ms::numeric(10, 1) AS min_ms, max_ms::numeric(10, 1) AS max_ms, peak_memory_kb, temp_kb
-FROM query_shaper.history WHERE query ~ 'demo: \w+' ORDER BY calls * mean_ms DESC LIMIT 8;
-SELECT query_id AS report_query_id FROM outcome WHERE pass = 2 ORDER BY actual_ms DESC LIMIT 1 \gset
-\echo 'Report of the statement that took longest in the second pass (query_shaper.report):'
+FROM query_shaper.history JOIN demo_template USING (query_id) ORDER BY calls * mean_ms DESC LIMIT 8;
+SELECT query_id AS report_query_id
+FROM (SELECT DISTINCT ON (query_id) query_id, actual_ms FROM outcome ORDER BY query_id, at DESC) last_run
+ORDER BY actual_ms DESC LIMIT 1 \gset
+\echo 'Report of the query whose last run took longest (query_shaper.report):'
 \echo
 \pset format unaligned
 \pset tuples_only on

@@ -99,6 +99,18 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Statements are stored without their constants and comments, so templates are told apart by query_id.
+record_templates() {
+  local template variables variable text
+  while read -r _ _ template variables; do
+    text=$(sed -e '/^--/d' -e 's/;$//' "$here/workload/$template.sql")
+    for variable in $variables; do
+      text=$(sed -e "s/:'${variable%%=*}'/'${variable#*=}'/g" -e "s/:${variable%%=*}\\b/${variable#*=}/g" <<<"$text")
+    done
+    sql "INSERT INTO demo_template SELECT query_id, '$template' FROM query_shaper.fingerprint(\$text\$$text\$text\$)"
+  done < <(grep '^1 ' "$here/workload/statements" | sort -u -k3,3)
+}
+
 run_pass() {
   local pass=$1 done_file=$work/done.$1 watcher lanes recorded statements
   : >"$done_file"
@@ -114,7 +126,7 @@ run_pass() {
   sql 'SELECT query_shaper.flush()' >/dev/null
   recorded=$(sql "SELECT count(*) FROM query_shaper.predictions p, demo_pass w
     WHERE w.pass = $pass AND p.at BETWEEN w.started AND w.ended AND p.query_id IN
-      (SELECT query_id FROM query_shaper.history WHERE query ~ 'demo: ')")
+      (SELECT query_id FROM demo_template)")
   statements=$(($(wc -l <"$done_file") - 1))
   [ "$recorded" -gt 0 ] || fail "no prediction was recorded for the $statements statements of pass $pass"
   note "$statements statements ran, $recorded predictions are recorded with their outcomes."
@@ -208,7 +220,8 @@ exports=$("$scripts/cluster.sh" start "$work/cluster" "shared_buffers = '256MB'"
   "max_wal_size = '4GB'" "maintenance_work_mem = '128MB'" 'jit = off' \
   "statement_timeout = '120s'")
 eval "$exports"
-sql 'CREATE EXTENSION query_shaper; CREATE TABLE demo_pass (pass int, started timestamptz, ended timestamptz)'
+sql 'CREATE EXTENSION query_shaper; CREATE TABLE demo_pass (pass int, started timestamptz, ended timestamptz);
+     CREATE TABLE demo_template (query_id bigint, template text)'
 note "PostgreSQL $(sql 'SHOW server_version'), listening in $PGHOST only."
 
 open_step 'Loading human genes, their publications and the Gene Ontology from Debian packages'
@@ -216,7 +229,8 @@ open_step 'Loading human genes, their publications and the Gene Ontology from De
 rm -rf "$work/data"
 note "$(sql "SELECT format('%s rows in %s tables, %s', to_char(sum(reltuples), 'FM999,999,999'), count(*),
   pg_size_pretty(sum(pg_total_relation_size(oid)))) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-  AND relname <> 'demo_pass'")"
+  AND relname NOT LIKE 'demo_%'")"
+record_templates
 
 open_step 'First pass: two sessions of analytic joins, watched through query_shaper.activity'
 note 'Query Shaper has seen none of these. First predictions come from the plan cost, then it learns.'

@@ -34,7 +34,7 @@ report_done() {
     if [ "$template" = end ]; then
       ended=1
     else
-      printf '  %-18s took %5s s  %-30s %s\n' "$template" "$seconds" "${predicted[$template]:-}" "$variables"
+      printf '  %-18s took %5s s  %-33s %s\n' "$template" "$seconds" "${predicted[$template]:-}" "$variables"
       predicted[$template]=
     fi
   done < <(tail -n +$((done_seen + 1)) "$done_file")
@@ -71,7 +71,8 @@ bars=()
 plain_due=$SECONDS
 while [ "$ended" = 0 ] && IFS='|' read -r -u 3 kind template pid middle low high bar; do
   if [ "$kind" = bar ]; then
-    predicted[$template]="predicted $middle s ($low to $high)"
+    # The first one: while a statement runs, what it shows revises the prediction.
+    [ -n "${predicted[$template]:-}" ] || predicted[$template]="predicted $middle s ($low to $high)"
     bars+=("$(printf '> %-18s %s' "$template" "$bar")")
     continue
   fi
