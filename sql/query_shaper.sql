@@ -1,6 +1,9 @@
 -- Chapter: store. Ordinary tables of the extension, written by the learner of the database and dumped as configuration data.
 -- Uniqueness of the keys is kept by the learner, the only writer, not by a constraint: a restore may load rows beside it.
 
+-- One row per role, statement and plan. mean_ms, sum_square_ms (of deviations), min_ms, max_ms and weight (decayed number) are
+-- over runs that ended without an error: calls - failed_calls of them. rows, temp_kb, blocks_read and blocks_hit are totals of all
+-- runs, peak_memory_kb is the highest of them, features and last_run tell of the last one.
 CREATE TABLE history_data (
   user_id oid NOT NULL,
   query_id bigint NOT NULL,

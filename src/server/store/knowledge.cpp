@@ -95,8 +95,9 @@ void WakeLearner(const DatabaseSlot* slot) {
   }
 }
 
+// Tells whether the record was accepted; if not, it is free again.
 template <typename Record>
-void Send(Record* record, Metric dropped) {
+bool Send(Record* record, Metric dropped) {
   LWLockAcquire(shared->lock, LW_SHARED);
   DatabaseSlot* const slot = FindDatabase(record->database);
   const bool stuck = slot != nullptr && slot->failures > 0 && pg_atomic_read_u32(&slot->pending) >= kManyPending;
@@ -104,7 +105,7 @@ void Send(Record* record, Metric dropped) {
     LWLockRelease(shared->lock);
     pg_atomic_write_u32(&record->state, kRecordFree);
     Count(dropped);
-    return;
+    return false;
   }
   pg_atomic_fetch_add_u64(&slot->sent, 1);
   const uint32 before = pg_atomic_fetch_add_u32(&slot->pending, 1);
@@ -113,6 +114,7 @@ void Send(Record* record, Metric dropped) {
   // A running learner looks by itself several times a second.
   if ((before == 0 && slot->learner_pid == 0) || before + 1 == kManyPending) WakeLearner(slot);
   LWLockRelease(shared->lock);
+  return true;
 }
 
 void CopyText(const char* from, char* to, int bytes) {
@@ -154,6 +156,31 @@ void AtTransactionEnd(XactEvent event, void*) {
           (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("query_shaper does not learn from this database"),
            errdetail("All slots for databases are taken."),
            errhint("Increase query_shaper.max_databases and restart the server.")));
+}
+
+[[noreturn]] void RaiseNoLearner() {
+  const bool launcher = shared->launcher_pid != 0;
+  ereport(ERROR, (errcode(launcher ? ERRCODE_CONFIGURATION_LIMIT_EXCEEDED : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("could not start the learner"),
+                  launcher ? errdetail("No slot for a background worker is free.")
+                           : errdetail("The launcher of query_shaper is not running."),
+                  launcher ? errhint("Increase max_worker_processes.") : 0));
+}
+
+// Raises when the learner asked for cannot come or has failed.
+void CheckLearner(const DatabaseSlot* slot, uint32 failures, uint64 no_worker, TimestampTz started) {
+  if (slot->database != MyDatabaseId) RaiseNoSlot();
+  if (!Wanted(slot))
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("query_shaper does not learn from this database"),
+                    errdetail("Its learner does not see the extension."),
+                    errhint("Commit the transaction that creates it first.")));
+  if (pg_atomic_read_u32(const_cast<pg_atomic_uint32*>(&slot->learner_failures)) != failures)
+    ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("could not store what was learned"),
+                    errdetail("The learner of this database failed."), errhint("See the server log for its error.")));
+  if (slot->learner_pid == 0 && Elapsed(started, kNoWorkerMs) &&
+      (shared->launcher_pid == 0 || pg_atomic_read_u64(&shared->metrics[kMetricLearnerNoWorkerSlot]) != no_worker))
+    RaiseNoLearner();
 }
 
 }  // namespace
@@ -233,8 +260,7 @@ void SendOutcome(OutcomeRecord* record) {
   record->query[kStoredTextBytes - 1] = '\0';
   record->node_count = Min(Max(record->node_count, 0), kMaxPlanNodes);
   record->trace_count = Min(Max(record->trace_count, 0), Progress::kTracePoints);
-  Send(record, kMetricOutcomesDropped);
-  Count(kMetricOutcomesSent);
+  if (Send(record, kMetricOutcomesDropped)) Count(kMetricOutcomesSent);
 }
 
 void SendEvent(EventRecord* record) { Send(record, kMetricEventsDropped); }
@@ -281,22 +307,7 @@ void FlushAndWait() {
   ConditionVariablePrepareToSleep(&shared->flushed);
   // Tickets wrap around.
   while (static_cast<int32>(pg_atomic_read_u32(&slot->flushes_done) - ticket) < 0) {
-    if (slot->database != MyDatabaseId || !Wanted(slot)) {
-      ConditionVariableCancelSleep();
-      RaiseNoSlot();
-    }
-    if (pg_atomic_read_u32(&slot->learner_failures) != failures) {
-      ConditionVariableCancelSleep();
-      ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("could not store what was learned"),
-                      errdetail("The learner of this database failed."), errhint("See the server log for its error.")));
-    }
-    if (slot->learner_pid == 0 && Elapsed(started, kNoWorkerMs) &&
-        pg_atomic_read_u64(&shared->metrics[kMetricLearnerNoWorkerSlot]) != no_worker) {
-      ConditionVariableCancelSleep();
-      ereport(ERROR,
-              (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("could not start the learner"),
-               errdetail("No slot for a background worker is free."), errhint("Increase max_worker_processes.")));
-    }
+    CheckLearner(slot, failures, no_worker, started);
     ConditionVariableTimedSleep(&shared->flushed, 100, PG_WAIT_EXTENSION);
   }
   ConditionVariableCancelSleep();

@@ -21,7 +21,7 @@ namespace {
 // JSON knows neither NaN nor infinity.
 void AppendNumber(StringInfo out, double value) {
   if (std::isfinite(value)) {
-    appendStringInfo(out, "%.8g", value);
+    appendStringInfo(out, "%.10g", value);
   } else {
     appendStringInfoString(out, "null");
   }

@@ -230,6 +230,8 @@ void Launch() {
 }  // namespace
 
 void RegisterLauncher() {
+  // An upgrade copies the tables' rows: nobody may add any.
+  if (IsBinaryUpgrade) return;
   BackgroundWorker worker;
   memset(&worker, 0, sizeof worker);
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;

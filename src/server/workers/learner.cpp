@@ -281,8 +281,10 @@ void LookForChanges() {
   LWLockRelease(shared->lock);
 }
 
-// Reads the tables when that is due; false when it has to be tried again.
-bool LoadWhereDue() {
+// Reads the tables when that is due; false when it has to be tried again. *loaded_all: nothing older is left in shared
+// memory.
+bool LoadWhereDue(bool* loaded_all) {
+  *loaded_all = false;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   const bool all = slot->state == DatabaseState::kWanted || slot->reload;
   const bool newer = slot->refresh;
@@ -290,6 +292,7 @@ bool LoadWhereDue() {
   LWLockRelease(shared->lock);
   if (!all && !newer) return true;
   if (!Try(all ? Work::kLoadAll : Work::kLoadNewer)) return false;
+  *loaded_all = all;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   if (slot->database == my_database) {
     slot->loaded_at = GetCurrentTimestamp();
@@ -319,7 +322,9 @@ void LearnLoop() {
     const uint32 ticket = pg_atomic_read_u32(&slot->flush_requests);
     const bool flush = ticket != pg_atomic_read_u32(&slot->flushes_done);
     if (slot->database != my_database) EndOrderly();
-    const bool loaded = LoadWhereDue();
+    bool loaded_all = false;
+    const bool loaded = LoadWhereDue(&loaded_all);
+    if (loaded_all) unsaved = AnyDirty() || batch.outcome_count + batch.event_count > 0;
     const int taken = loaded ? TakeReady() : 0;
     if (taken > 0) active = GetCurrentTimestamp();
     unsaved = unsaved || taken > 0 || (flush && AnyDirty());
