@@ -11,6 +11,14 @@ namespace {
 
 bool ScansHeap(const PlanNode& node) { return node.op == Operator::kSeqScan || node.op == Operator::kSampleScan; }
 
+// Relative standard deviation of the rows still to come: the estimate's own, combined with what the share seen says.
+double Doubt(bool finished, double fraction, double log_sd) {
+  if (finished) return 0;
+  double seen = fraction / (0.25 * (1 - fraction) + 1e-6);
+  double sd = std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
+  return std::expm1(std::min(1, sd));
+}
+
 }  // namespace
 
 // What node i has done (whole false) or will have done at its end (whole true).
@@ -72,7 +80,7 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
       if (state.finished || (node.op == Operator::kSort && counters != nullptr && counters[i].sorted)) {
         blind_done = blind;
       } else if (silent) {
-        if (state.input_over && state.started) pipes_[link.feed].blind += blind / std::max(1.0, state.processes);
+        if (state.input_over && state.started) pipes_[link.blind].blind += blind / std::max(1.0, state.processes);
       } else {
         blind_done = input > 0 ? blind * input_done / input : 0;
       }
@@ -85,17 +93,20 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
     state.work = input + output + blind;
     state.work_done = input_done + output_done + blind_done;
     // Estimates of nodes in a pipeline err together: standard deviations add.
-    double open_input = input - input_done + blind - blind_done, open_output = output - output_done;
-    double doubt = std::expm1(std::min(1.5, state.log_sd)) * (1 - state.fraction);
-    if (state.finished) doubt = 0;
-    double input_doubt =
-        link.outer >= 0 && link.feed != link.pipeline
-            ? std::expm1(std::min(1.5, states_[link.outer].log_sd)) * (1 - states_[link.outer].fraction)
-            : doubt;
+    double open_input = input - input_done, open_output = output - output_done;
+    double doubt = Doubt(state.finished, state.fraction, state.log_sd);
+    double input_doubt = doubt;
+    if (link.outer >= 0 && link.feed != link.pipeline) {
+      const NodeState& outer = states_[link.outer];
+      input_doubt = Doubt(outer.finished, outer.fraction, outer.log_sd);
+    }
     PipelineState& feed = pipes_[link.feed];
     PipelineState& pipe = pipes_[link.pipeline];
-    feed.total += input + blind;
-    feed.done += input_done + blind_done;
+    feed.total += input;
+    feed.done += input_done;
+    pipes_[link.blind].total += blind;
+    pipes_[link.blind].done += blind_done;
+    pipes_[link.blind].uncertain += (blind - blind_done) * input_doubt;
     feed.uncertain += open_input * input_doubt;
     pipe.total += output;
     pipe.done += output_done;

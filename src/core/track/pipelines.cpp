@@ -79,7 +79,7 @@ void Progress::Cut(const PlanTree& plan) {
   for (int i = 0; i < count_; ++i) {
     const PlanNode& node = plan.nodes[i];
     Link& link = links_[i];
-    link = {-1, -1, -1, -1, 0, 0, -1, -1, -1, false};
+    link = {-1, -1, -1, -1, 0, 0, 0, -1, -1, -1, false};
     last_child[i] = -1;
     int parent = node.parent;
     if (parent < 0 || parent >= i) continue;
@@ -126,6 +126,15 @@ void Progress::Cut(const PlanTree& plan) {
       link.feed = static_cast<int16_t>(std::min(pipelines_, kMaxPipelines - 1));
       pipelines_ = std::min(pipelines_ + 1, kMaxPipelines);
     }
+  }
+  for (int i = 0; i < count_; ++i) {
+    const PlanNode& node = plan.nodes[i];
+    Link& link = links_[i];
+    link.blind = link.feed;
+    bool once = link.loop_source < 0 && !link.in_subplan && link.recursion < 0;
+    bool sorts = node.op == Operator::kSort ||
+                 (node.op == Operator::kAgg && node.distinct_input && node.agg == AggStrategy::kPlain);
+    if (once && sorts && pipelines_ < kMaxPipelines) link.blind = static_cast<int16_t>(pipelines_++);
   }
   if (count_ > 0 && TakesAllInput(plan.nodes[0])) {
     // The root got no turn above because it has no parent; its children were given its own pipeline, which is harmless:

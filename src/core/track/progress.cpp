@@ -96,6 +96,11 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
     }
     pipe.last_done = pipe.done;
   }
+  if (most <= 0) {
+    for (int p = 0; p < pipelines_; ++p) {
+      if (pipes_[p].blind > 0) current_ = static_cast<int16_t>(p);
+    }
+  }
   for (int p = 0; p < pipelines_; ++p) {
     const PipelineState& pipe = pipes_[p];
     done += pipe.done * pipe.rate;
@@ -143,18 +148,25 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   open_now = std::max(0.0, open_now - silent);
 
   // Average speed, the prior worth the first moments of the run.
-  double worth = 21 + 0.063 * std::min(predicted_ms_, 10000.0);
+  double worth = (repeated_ ? 20 : 21) + (repeated_ ? 0.1 : 0.063) * std::min(predicted_ms_, 10000.0);
   // Blended on the log scale: a prior that is wrong by a large factor must not weigh by that factor.
   double seen = std::max(done / std::max(active, 1e-3), prior_speed_ * 0.02);
   double weight_seen = active / (active + worth);
   double average = std::exp(weight_seen * std::log(seen) + (1 - weight_seen) * std::log(prior_speed_));
   average = std::max(average, 1e-6);
-  double later = open_later * filter_.speed() / average;
+  // A pipeline's speed says something about the others, more of it when nothing was learned of them.
+  double other_speed = std::exp((repeated_ ? 0.5 : 0.9) * std::log(average / prior_speed_)) * prior_speed_;
+  bool silent_phase = !moved && pipes_[current_].blind > 0;
+  double later = open_later * filter_.speed() / other_speed;
+  if (silent_phase) {
+    later += open_now * (filter_.speed() / other_speed);
+    open_now = 0;
+  }
   double tracked_ms = (open_now + later) / std::max(filter_.speed(), 1e-6);
   if (moved && gap > 0) {
     // The gap since the last movement is measured as one step, blind phases included.
     double speed = step / gap;
-    double speed_sd = average * (0.064 + (speed > 2 * average ? 0.5 : 0));
+    double speed_sd = average * ((repeated_ ? 0.2 : 0.064) + (speed > 2 * average ? 0.5 : 0));
     filter_.Step(gap, open_now + later, 0.0057 * total, uncertain, speed, speed_sd, kSlowest * average,
                  kFastest * average);
     measured_ms_ = now;
@@ -167,7 +179,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   double share = running / std::max(running + tracked_ms, 1e-3);
   double tracked_log_sd = std::sqrt(tracked_sd * tracked_sd + 0.09 * (1 - share) * (1 - share));
   double over = running / predicted_ms_;
-  double prediction_sd = predicted_log_sd_ * (1 + 0.00048 * over * over) + 0.089 * share;
+  double prediction_sd = predicted_log_sd_ * (1 + 0.5 * over * over) + 0.089 * share;
   double weight = Precision(tracked_log_sd), log_total = weight * std::log(running + tracked_ms + 1e-3);
   double prediction_weight = Precision(prediction_sd);
   log_total += prediction_weight * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
@@ -175,13 +187,16 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   double drivers = DriverProgress();
   if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && drivers > 0.002) {
     double time_share = std::max(CurveTimeShare(pace_, drivers), 1e-3);
-    double curve_sd = 0.02 + 1 * (pace_.curve_spread + 0.017) / time_share;
+    double believed_share = running / std::max(std::exp(log_total / weight), 1e-3);
+    double curve_sd = 0.02 + 1 * (pace_.curve_spread + 0.017) / std::clamp(believed_share, 0.01, time_share);
     double curve_weight = Precision(curve_sd);
     log_total += curve_weight * std::log(std::max(running, 1.0) / time_share);
     weight += curve_weight;
   }
   double total_ms = std::exp(log_total / weight);
-  left.eta_ms = std::max(0.0, total_ms - running);
+  // The error that hurts is the long one: shown is a point towards the mode of the log-normal belief, not its median.
+  double shade = std::exp(-(repeated_ ? 0.2 : 0.6) * std::min(1.0, 1 / weight));
+  left.eta_ms = std::max(0.0, total_ms - running) * shade;
   double log_sd = std::sqrt(1 / weight);
   eta_log_sd_ = std::clamp(log_sd * (running + left.eta_ms) / std::max(left.eta_ms, 1.0), 0.02, 3.0);
   eta_ms_ = left.eta_ms;

@@ -95,6 +95,7 @@ class Progress {
     int16_t first_child, next_sibling;  // every child
     int16_t pipeline;                   // where its rows come out
     int16_t feed;                       // where its input is taken in: another one for blocking nodes
+    int16_t blind;                      // phase of its own for work with no counter moving, else feed
     int16_t loop_source;                // node whose rows are this node's loops, -1: scanned once
     int16_t cte;                        // CTE scan: the plan whose rows it reads, -1 unknown
     int16_t recursion;                  // recursive union whose rounds run this node, -1 none
