@@ -16,7 +16,7 @@ double Doubt(bool finished, double fraction, double log_sd) {
   if (finished) return 0;
   double seen = fraction / (0.25 * (1 - fraction) + 1e-6);
   double sd = std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
-  return std::expm1(std::min(1, sd));
+  return std::expm1(std::min(1.0, sd));
 }
 
 }  // namespace

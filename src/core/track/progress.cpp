@@ -9,9 +9,9 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kNominalLogSd = 0.35;    // of the work model's speed on an unknown server
-constexpr double kLearnedLogSd = 0.12;    // of a learned pace
-constexpr double kPlannedWorkLogSd = 10;  // of planned work against what comes
+constexpr double kNominalLogSd = 0.35;      // of the work model's speed on an unknown server
+constexpr double kLearnedLogSd = 0.12;      // of a learned pace
+constexpr double kPlannedWorkLogSd = 10.0;  // of planned work against what comes
 constexpr double kLearnedWorkLogSd = 1.1;
 constexpr double kSlowest = 0.3;  // bounds of the filter's speed against the average
 constexpr double kFastest = 3;
@@ -148,7 +148,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   open_now = std::max(0.0, open_now - silent);
 
   // Average speed, the prior worth the first moments of the run.
-  double worth = (repeated_ ? 20 : 21) + (repeated_ ? 0.1 : 0.063) * std::min(predicted_ms_, 10000.0);
+  double worth = (repeated_ ? 20.0 : 21.0) + (repeated_ ? 0.1 : 0.063) * std::min(predicted_ms_, 10000.0);
   // Blended on the log scale: a prior that is wrong by a large factor must not weigh by that factor.
   double seen = std::max(done / std::max(active, 1e-3), prior_speed_ * 0.02);
   double weight_seen = active / (active + worth);
@@ -188,7 +188,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && drivers > 0.002) {
     double time_share = std::max(CurveTimeShare(pace_, drivers), 1e-3);
     double believed_share = running / std::max(std::exp(log_total / weight), 1e-3);
-    double curve_sd = 0.02 + 1 * (pace_.curve_spread + 0.017) / std::clamp(believed_share, 0.01, time_share);
+    double curve_sd = 0.02 + 1.0 * (pace_.curve_spread + 0.017) / std::clamp(believed_share, 0.01, time_share);
     double curve_weight = Precision(curve_sd);
     log_total += curve_weight * std::log(std::max(running, 1.0) / time_share);
     weight += curve_weight;

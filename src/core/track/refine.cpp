@@ -10,7 +10,7 @@ namespace query_shaper {
 namespace {
 
 constexpr double kMaxRatio = 1e4;
-constexpr double kClustering = 1;
+constexpr double kClustering = 1.0;
 
 bool HashesGroups(const PlanNode& node) {
   return node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed);
