@@ -111,13 +111,13 @@ static void MovePosition(void* text) {
 
 static PlannedStmt* PlanArgument(FunctionCallInfo fcinfo) {
   RequireSharedState();
-  char* const text = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  char* const query = text_to_cstring(PG_GETARG_TEXT_PP(0));
   ErrorContextCallback moved;
   moved.previous = error_context_stack;
   moved.callback = MovePosition;
-  moved.arg = text;
+  moved.arg = query;
   error_context_stack = &moved;
-  PlannedStmt* const planned = PlanText(text);
+  PlannedStmt* const planned = PlanText(query);
   error_context_stack = moved.previous;
   return planned;
 }
