@@ -185,7 +185,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   log_total += prediction_weight * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
   weight += prediction_weight;
   double drivers = DriverProgress();
-  if (repeated_ && pace_.curve[kCurvePoints - 1] > 0 && drivers > 0.002) {
+  if (repeated_ && pace_.curve[kCurvePoints - 1] > 0.0f && drivers > 0.002) {
     double time_share = std::max(CurveTimeShare(pace_, drivers), 1e-3);
     double believed_share = running / std::max(std::exp(log_total / weight), 1e-3);
     double curve_sd = 0.02 + 1.0 * (pace_.curve_spread + 0.017) / std::clamp(believed_share, 0.01, time_share);

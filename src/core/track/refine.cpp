@@ -35,7 +35,9 @@ double Posterior(double n, double f, double prior, double strength) {
 // sample.
 double ScanPosterior(double n, double f, double expected, double log_sd) {
   double sampled = kClustering * (1 - f) / (f + 1e-3) + 1e-6;
-  double weight = sampled / (sampled + log_sd * log_sd);
+  // An estimate already exceeded is wrong by at least that much.
+  double sd = std::max(log_sd, std::log((n + 0.5) / (expected + 0.5)));
+  double weight = sampled / (sampled + sd * sd);
   double log_total = weight * std::log(expected + 0.5) + (1 - weight) * std::log((n + 0.5) / (f + 1e-3));
   return std::max(n, std::exp(log_total));
 }
