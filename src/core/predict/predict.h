@@ -39,6 +39,7 @@ struct Estimate {
   double model_ms[kModels] = {-1, -1, -1};  // each member's own answer, -1: it has none
   double model_log_sd[kModels] = {-1, -1, -1};
   Origin origin = Origin::kLinear;  // the member that weighs most, or kBlend when none weighs above 0.8
+  double log_load = 0;              // what the load of the server's last minute adds to log time
   double seen = 0;                  // decayed number of earlier runs of the statement
 };
 static_assert(std::is_trivially_copyable_v<Estimate>);
@@ -107,6 +108,9 @@ struct Models {
   double blend_weight[2][kModels] = {};   // context 0 neither statement nor plan seen, 1 seen; sums to 1
   double member_square[2][kModels] = {};  // decayed mean squared error of log time, same contexts; 0 none yet
   double blend_square[4] = {};            // of the blend, by times seen: 0, 1 (or only the plan's shape), 2-4, more
+  // Decayed mean of log(actual / predicted) over the last outcomes of known statements: how loaded the server is now.
+  double load_level = 0;
+  double load_at_s = 0;
   // Half width of the 90 % interval in standard deviations by times seen (0, 1, 2-4, more), for time and for the other
   // targets; moved to where it covers 90 % (Gibbs and Candes 2021).
   float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};

@@ -95,6 +95,8 @@ void ModelFields(Direction io, M& models) {
   io.Number(models.blend_weight);
   io.Number(models.member_square);
   io.Number(models.blend_square);
+  io.Number(models.load_level);
+  io.Number(models.load_at_s);
   io.Number(models.interval_z);
   io.Number(models.target_z);
   io.Number(models.band.z80);

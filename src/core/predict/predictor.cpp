@@ -14,12 +14,28 @@ namespace {
 constexpr double kLn2 = 0.6931471805599453;
 constexpr double kShapeTrust = 3;  // another statement's history of the same plan: log variance it adds, in units below
 constexpr double kShapeVariance = 0.1;
-constexpr double kMemberSquare[2][kModels] = {{1.0, 1.0, 1.0}, {0.1, 0.6, 0.6}};  // before anything is known
+constexpr double kMemberSquare[2][kModels] = {{1.0, 1.2, 0.9}, {0.1, 0.6, 0.6}};  // before anything is known
 constexpr double kBlendSquare[4] = {1.0, 0.3, 0.15, 0.1};
-constexpr double kPriorErrors = 8;  // runs the above count for
 
 // A plan shape known from another statement counts as seen once.
 int Bucket(double seen, bool cache_answers) { return cache_answers ? std::max(SeenBucket(seen), 1) : 0; }
+
+constexpr double kLoadGain = 0.1;
+constexpr double kLoadHalfLife_s = 60;
+constexpr double kLoadLimit = 1;  // log: a factor of e either way
+
+// Follows the load of the server: what all known statements have in common in their latest errors.
+void FollowLoad(const Estimate& made, double y, double believed, double now_s, Models* models) {
+  double level = std::clamp(Finite(models->load_level, 0), -kLoadLimit, kLoadLimit);
+  const double age_s = now_s - models->load_at_s;
+  if (age_s > 0) level *= std::exp2(-std::min(age_s / kLoadHalfLife_s, 1000.0));
+  if (made.seen >= 1.5) {
+    const double unexplained = y - (believed - Finite(made.log_load, 0));
+    level += kLoadGain * (std::clamp(unexplained, -kLoadLimit, kLoadLimit) - level);
+  }
+  models->load_level = Finite(level, 0);
+  models->load_at_s = Finite(now_s, 0);
+}
 
 struct Member {
   bool answers = false;
@@ -186,7 +202,8 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
     variance = blend_square;
     for (int m = 0; m < kModels; ++m) variance += weights[m] * (members[m].log - log) * (members[m].log - log);
   }
-  log = std::clamp(Finite(log, 0), std::log(kMinTimeMs), kMaxLog);
+  estimate.log_load = std::clamp(Finite(models.load_level, 0), -kLoadLimit, kLoadLimit);
+  log = std::clamp(Finite(log, 0) + estimate.log_load, std::log(kMinTimeMs), kMaxLog);
   estimate.log_sd = std::sqrt(std::clamp(Finite(variance, 1), 1e-4, 25.0));
   estimate.targets[kTimeMs] = Interval(kTimeMs, log, models.interval_z[bucket] * estimate.log_sd);
 
@@ -243,6 +260,7 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
   Score(std::fabs(off) / kLn2, &models->errors[kModels]);
   Follow(std::min(off * off, 9.0), kBlendSquare[bucket], gain, &models->blend_square[bucket]);
   Weigh(members, models->member_square[context], models->blend_weight[context]);
+  FollowLoad(made, y, believed, now_s, models);
 
   Calibrate(Inside(made.targets[kTimeMs], outcome.targets[kTimeMs]), 0.08, &models->interval_z[bucket]);
   for (int t = kTimeMs + 1; t < kTargets; ++t)

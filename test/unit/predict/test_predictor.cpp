@@ -17,6 +17,7 @@ struct Server {
   std::vector<Profile> profiles = std::vector<Profile>(6);
   std::mt19937 random{7};
   double now_s = 1e9;
+  double step_s = 10;
 
   Server() { InitModels(models.get()); }
 
@@ -26,7 +27,8 @@ struct Server {
   Estimate Run(int kind, double scale, double speed, double noise, Actual* actual = nullptr) {
     const MadeRun run = MakeRun(kind, scale, speed, noise, &random);
     const Estimate made = Predict(run.features, &profiles[kind], nullptr, *models);
-    Learn(run.features, made, run.actual, PaceSample{}, now_s += 10, kHalfLife, &profiles[kind], nullptr, models.get());
+    Learn(run.features, made, run.actual, PaceSample{}, now_s += step_s, kHalfLife, &profiles[kind], nullptr,
+          models.get());
     Train(models.get(), static_cast<int64_t>(now_s));
     if (actual != nullptr) *actual = run.actual;
     return made;
@@ -125,6 +127,23 @@ BOOST_AUTO_TEST_CASE(a_server_that_turns_slower_is_followed) {
     errors.push_back(QError(made.targets[kTimeMs].value, actual.targets[kTimeMs]));
   }
   BOOST_TEST(Quantile(errors, 0.5) < 1.3);
+}
+
+BOOST_AUTO_TEST_CASE(load_shared_by_all_statements_is_followed_and_passes) {
+  Server server;
+  for (int i = 0; i < 150; ++i) server.Run(i % 6, server.Scale(), 1, 0.05);
+  BOOST_TEST(std::fabs(server.models->load_level) < 0.15);
+  // Twice as slow, all of a sudden: statements that have not run since profit from those that have.
+  server.step_s = 1;
+  for (int i = 0; i < 8; ++i) server.Run(i % 4, server.Scale(), 0.5, 0.05);
+  BOOST_TEST(server.models->load_level > 0.2);
+  const MadeRun run = MakeRun(4, 1, 0.5, 0, &server.random);
+  const Estimate made = Predict(run.features, &server.profiles[4], nullptr, *server.models);
+  BOOST_TEST(made.log_load > 0.2);
+  BOOST_TEST(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 1.7);
+  server.now_s += 3600;
+  server.Run(4, 1, 1, 0.05);
+  BOOST_TEST(std::fabs(server.models->load_level) < 0.15);
 }
 
 BOOST_AUTO_TEST_CASE(one_wild_outcome_does_not_move_the_belief) {
@@ -255,6 +274,8 @@ BOOST_AUTO_TEST_CASE(any_state_and_any_outcome_give_finite_answers) {
     models->calibration_ms_per_cost = any();
     models->interval_z[random() % 4] = static_cast<float>(any());
     models->blend_square[random() % 4] = any();
+    models->load_level = any();
+    models->load_at_s = any();
     models->member_square[random() % 2][random() % 3] = any();
     FeatureVector features = MakeRun(static_cast<int>(random() % 6), 1, 1, 0, &random).features;
     for (int i = 0; i < 3; ++i) features.values[random() % kFeatureCount] = any();
