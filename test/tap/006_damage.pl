@@ -97,7 +97,34 @@ $narrow->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $narrow->restart;
 run_statement($narrow, 'postgres');
 ok(wait_calls($narrow, 'postgres', 1), 'with worker slots learning starts');
-is(log_count($_, qr/PANIC|terminated by signal/), 0, 'no crash') for $node, $narrow;
 
+# One slot, two databases.
+my $few = new_node('few', 'query_shaper.max_databases = 1');
+$few->start;
+$few->safe_psql('postgres', 'CREATE EXTENSION query_shaper');
+load_table($few, 'postgres');
+run_statement($few, 'postgres');
+ok(wait_calls($few, 'postgres', 1), 'the first database has the slot');
+$few->safe_psql('postgres', 'CREATE DATABASE second');
+$few->safe_psql('second', 'CREATE EXTENSION query_shaper');
+load_table($few, 'second');
+run_statement($few, 'second');
+ok($few->poll_query_until('postgres', "SELECT sum(value) > 0 FROM query_shaper.metrics WHERE name LIKE '%databases_full%'"),
+	'a database without a slot is counted');
+($status, $out, $err) = $few->psql('second', 'SELECT query_shaper.flush()');
+like($err, qr/query_shaper\.max_databases/, 'and flush says which setting to raise');
+is($few->safe_psql('second', "SELECT origin IS NOT NULL FROM query_shaper.predict('SELECT 1')"), 't', 'prediction works there from plan cost');
+ok($few->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'query_shaper learner'"),
+	'no learner is left that could see the extension go');
+$few->safe_psql('postgres', 'DROP EXTENSION query_shaper');
+run_statement($few, 'postgres');
+# The learner frees the slot when it finds the extension gone; nobody has to tell the other database.
+run_statement($few, 'second') for 1 .. 2;
+ok($few->poll_query_until('second', 'SELECT count(*) = 1 FROM query_shaper.flush()'), 'a slot that is given back goes to who needs it');
+run_statement($few, 'second');
+ok(wait_calls($few, 'second', 1), 'who then learns');
+is(log_count($_, qr/PANIC|terminated by signal/), 0, 'no crash') for $node, $narrow, $few;
+
+$few->stop;
 $narrow->stop;
 done_testing();

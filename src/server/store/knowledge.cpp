@@ -185,8 +185,25 @@ void CheckLearner(const DatabaseSlot* slot, uint32 failures, uint64 no_worker, T
 
 }  // namespace
 
+// The extension was dropped here: a learner has to see that and give the slot back.
+static void ReportAbsent() {
+  if (!Elapsed(database_asked, kAskAgainMs)) return;
+  database_asked = GetCurrentTimestamp();
+  LWLockAcquire(shared->lock, LW_SHARED);
+  DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
+  if (Wanted(slot) && !slot->refresh) {
+    slot->refresh = true;
+    WakeLearner(slot);
+  }
+  LWLockRelease(shared->lock);
+}
+
 bool OutcomesWanted() {
-  if (shared == nullptr || !OidIsValid(MyDatabaseId) || !ExtensionInstalled()) return false;
+  if (shared == nullptr || !OidIsValid(MyDatabaseId)) return false;
+  if (!ExtensionInstalled()) {
+    ReportAbsent();
+    return false;
+  }
   LWLockAcquire(shared->lock, LW_SHARED);
   const bool wanted = Wanted(FindDatabase(MyDatabaseId));
   LWLockRelease(shared->lock);

@@ -28,12 +28,13 @@ namespace query_shaper {
 
 namespace {
 
-constexpr int kLookMs = 25;       // how often a learner looks for outcomes while they come
-constexpr int kLookIdleMs = 100;  // and when none came for kWriteMs
-constexpr int kWriteMs = 1000;    // at most one write in this time unless a flush is asked for
-constexpr int kModelsMs = 5000;   // the same for the models
-constexpr int kIdleMs = 2000;     // a learner without work ends after this
-constexpr int kTurnMs = 5000;     // and one with work, when other databases wait for its worker slot
+constexpr int kLookMs = 25;        // how often a learner looks for outcomes while they come
+constexpr int kLookIdleMs = 100;   // and when none came for kWriteMs
+constexpr int kWriteMs = 1000;     // at most one write in this time unless a flush is asked for
+constexpr int kFullWriteMs = 250;  // when the batch is full
+constexpr int kModelsMs = 5000;    // the same for the models
+constexpr int kIdleMs = 2000;      // a learner without work ends after this
+constexpr int kTurnMs = 5000;      // and one with work, when other databases wait for its worker slot
 constexpr int kTrimRecords = 1000;
 
 DatabaseSlot* slot;
@@ -307,64 +308,88 @@ bool LoadWhereDue(bool* loaded_all) {
   return true;
 }
 
+bool BatchFull() { return batch.outcome_count == kBatchRecords || batch.event_count == kBatchRecords; }
+
+struct LoopState {
+  TimestampTz started;
+  TimestampTz active;  // when outcomes last came
+  TimestampTz wrote;
+  TimestampTz wrote_models;
+  int untrimmed;  // records written since the tables were last trimmed
+  bool unsaved;
+};
+
+// Writes when that is due; false when something is left that the tables do not have.
+bool WriteWhereDue(bool flush, bool ending, LoopState* state) {
+  if (!state->unsaved) return true;
+  const bool due = Passed(state->wrote, BatchFull() ? kFullWriteMs : kWriteMs);
+  if (!flush && !ending && !due) return false;
+  const bool everything = flush || ending || Passed(state->active, kWriteMs);
+  const bool with_models = everything || Passed(state->wrote_models, kModelsMs);
+  // A flush promises durability on this server; otherwise the last moments may be lost in a crash.
+  SetConfigOption("synchronous_commit", flush ? "local" : "off", PGC_SUSET, PGC_S_OVERRIDE);
+  state->wrote = GetCurrentTimestamp();
+  if (!Try(with_models ? Work::kWriteWithModels : Work::kWrite)) return false;
+  state->untrimmed += batch.outcome_count + batch.event_count;
+  if (with_models) {
+    state->wrote_models = state->wrote;
+    state->unsaved = false;
+  }
+  Settle(true);
+  return true;
+}
+
+void AnswerFlush(uint32 ticket, bool standby) {
+  // What an earlier, asynchronous commit of this process wrote.
+  if (!standby) XLogFlush(XactLastCommitEnd);
+  pg_atomic_write_u32(&slot->flushes_done, ticket);
+  ConditionVariableBroadcast(&shared->flushed);
+}
+
+void WaitForWork(const LoopState& state) {
+  WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+            Passed(state.active, kWriteMs) ? kLookIdleMs : kLookMs, PG_WAIT_EXTENSION);
+  ResetLatch(MyLatch);
+  CHECK_FOR_INTERRUPTS();
+  if (ConfigReloadPending) {
+    ConfigReloadPending = false;
+    ProcessConfigFile(PGC_SIGHUP);
+  }
+}
+
 void LearnLoop() {
-  const TimestampTz started = GetCurrentTimestamp();
-  TimestampTz active = started;
-  TimestampTz wrote = 0;
-  TimestampTz wrote_models = 0;
-  int untrimmed = kTrimRecords;
+  LoopState state{};
+  state.started = state.active = GetCurrentTimestamp();
+  state.untrimmed = kTrimRecords;
   if (!RecoveryInProgress()) LookForChanges();
-  bool unsaved = AnyDirty();
+  state.unsaved = AnyDirty();
   for (;;) {
     const bool standby = RecoveryInProgress();
     const bool ending = ShutdownRequestPending || Held() ||
-                        (pg_atomic_read_u32(&shared->learners_wanted) != 0 && Passed(started, kTurnMs));
+                        (pg_atomic_read_u32(&shared->learners_wanted) != 0 && Passed(state.started, kTurnMs));
     const uint32 ticket = pg_atomic_read_u32(&slot->flush_requests);
     const bool flush = ticket != pg_atomic_read_u32(&slot->flushes_done);
     if (slot->database != my_database) EndOrderly();
     bool loaded_all = false;
     const bool loaded = LoadWhereDue(&loaded_all);
-    if (loaded_all) unsaved = AnyDirty() || batch.outcome_count + batch.event_count > 0;
+    if (loaded_all) state.unsaved = AnyDirty() || batch.outcome_count + batch.event_count > 0;
     const int taken = loaded ? TakeReady() : 0;
-    if (taken > 0) active = GetCurrentTimestamp();
-    unsaved = unsaved || taken > 0 || (flush && AnyDirty());
+    if (taken > 0) state.active = GetCurrentTimestamp();
+    state.unsaved = state.unsaved || taken > 0 || (flush && AnyDirty());
+    const bool full = BatchFull();
     bool saved = loaded;
     if (standby) {
       Settle(false);
-      unsaved = false;
-    } else if (loaded && unsaved) {
-      const bool everything = flush || ending || Passed(active, kWriteMs);
-      const bool with_models = everything || Passed(wrote_models, kModelsMs);
-      saved = false;
-      if (flush || ending || Passed(wrote, kWriteMs)) {
-        // A flush promises durability on this server; otherwise the last moments may be lost in a crash.
-        SetConfigOption("synchronous_commit", flush ? "local" : "off", PGC_SUSET, PGC_S_OVERRIDE);
-        wrote = GetCurrentTimestamp();
-        saved = Try(with_models ? Work::kWriteWithModels : Work::kWrite);
-        if (saved) {
-          untrimmed += batch.outcome_count + batch.event_count;
-          if (with_models) {
-            wrote_models = wrote;
-            unsaved = false;
-          }
-          Settle(true);
-        }
-      }
+      state.unsaved = false;
+    } else if (loaded) {
+      saved = WriteWhereDue(flush, ending, &state);
+      if (saved && !ending && state.untrimmed >= kTrimRecords && Try(Work::kTrim)) state.untrimmed = 0;
     }
-    if (flush && saved) {
-      pg_atomic_write_u32(&slot->flushes_done, ticket);
-      ConditionVariableBroadcast(&shared->flushed);
-    }
-    if (saved && !standby && !ending && untrimmed >= kTrimRecords && Try(Work::kTrim)) untrimmed = 0;
-    if (ending || (!unsaved && loaded && Passed(active, kIdleMs))) return;
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-              Passed(active, kWriteMs) ? kLookIdleMs : kLookMs, PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
-    if (ConfigReloadPending) {
-      ConfigReloadPending = false;
-      ProcessConfigFile(PGC_SIGHUP);
-    }
+    // More than one batch may wait for a flush.
+    if (flush && saved && full) continue;
+    if (flush && saved) AnswerFlush(ticket, standby);
+    if (ending || (loaded && !state.unsaved && Passed(state.active, kIdleMs))) return;
+    WaitForWork(state);
   }
 }
 
