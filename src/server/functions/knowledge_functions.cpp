@@ -35,9 +35,10 @@ void LockKnowledge(const char* function) {
   PreventCommandIfReadOnly(function);
   if (TablesLockedHere()) return;
   FlushAndWait();
+  // In the order in which the learner writes to them, or the two would deadlock.
   RunOnTables(
-      "LOCK TABLE query_shaper.history_data, query_shaper.profile_data, query_shaper.model_data, "
-      "query_shaper.prediction_data, query_shaper.event_data IN SHARE ROW EXCLUSIVE MODE",
+      "LOCK TABLE query_shaper.history_data, query_shaper.prediction_data, query_shaper.event_data, "
+      "query_shaper.profile_data, query_shaper.model_data IN SHARE ROW EXCLUSIVE MODE",
       0, nullptr, nullptr);
   locking_transaction = MyProc->lxid;
 }

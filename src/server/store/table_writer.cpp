@@ -319,6 +319,14 @@ TableResult TrimTables() {
     End();
     return TableResult::kAbsent;
   }
+  // Ordered by the logarithm of the weight decayed to one moment.
+  TableCall(
+      "DELETE FROM query_shaper.history_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM query_shaper.history_data"
+      " ORDER BY ln(GREATEST(weight, 0) + 0.01) / ln(2::float8) + extract(epoch FROM last_seen)::float8 / $2 DESC "
+      "OFFSET $1))")
+      .Integer(settings::history_max)
+      .Number(settings::half_life_s)
+      .Run();
   TableCall(
       "DELETE FROM query_shaper.prediction_data"
       " WHERE at <= (SELECT at FROM query_shaper.prediction_data ORDER BY at DESC OFFSET $1 LIMIT 1)")
@@ -328,14 +336,6 @@ TableResult TrimTables() {
       "DELETE FROM query_shaper.event_data"
       " WHERE at <= (SELECT at FROM query_shaper.event_data ORDER BY at DESC OFFSET $1 LIMIT 1)")
       .Integer(settings::events_max)
-      .Run();
-  // Ordered by the logarithm of the weight decayed to one moment.
-  TableCall(
-      "DELETE FROM query_shaper.history_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM query_shaper.history_data"
-      " ORDER BY ln(GREATEST(weight, 0) + 0.01) / ln(2::float8) + extract(epoch FROM last_seen)::float8 / $2 DESC "
-      "OFFSET $1))")
-      .Integer(settings::history_max)
-      .Number(settings::half_life_s)
       .Run();
   TableCall(
       "DELETE FROM query_shaper.profile_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM query_shaper.profile_data"
