@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(scrolling_returns_the_same_rows) {
   session.Run("DECLARE scrolled SCROLL CURSOR FOR SELECT id FROM line ORDER BY id");
   BOOST_TEST(session.Run("FETCH 100 FROM scrolled").value == "100");
   BOOST_TEST(session.Run("FETCH BACKWARD 50 FROM scrolled").value == "50");
-  BOOST_TEST(session.Run("FETCH FORWARD 60 FROM scrolled").value == "109");
+  BOOST_TEST(session.Run("FETCH FORWARD 60 FROM scrolled").value == "110");
   BOOST_TEST(session.Run("FETCH ABSOLUTE 7 FROM scrolled").value == "7");
   BOOST_TEST(session.Run("FETCH LAST FROM scrolled").value == std::to_string(kLines));
   session.Run("COMMIT");

@@ -39,7 +39,8 @@ Outcome Session::Finish() {
     } else if (status == PGRES_TUPLES_OK) {
       outcome.rows = PQntuples(result);
       if (outcome.rows > 0) outcome.value = PQgetvalue(result, PQntuples(result) - 1, 0);
-    } else if (status == PGRES_FATAL_ERROR) {
+    } else if (status == PGRES_FATAL_ERROR && outcome.sqlstate.empty()) {
+      // The first error tells why; after a FATAL one libpq adds that the connection is gone.
       outcome.sqlstate = field(PG_DIAG_SQLSTATE);
       // A lost connection has no SQLSTATE.
       if (outcome.sqlstate.empty()) outcome.sqlstate = "lost";
