@@ -19,6 +19,7 @@ constexpr double kStallMs = 150;     // a shorter wait is part of ordinary runni
 constexpr double kBandFloorMs = 10;  // the band's resolution near the end
 
 // JIT compiles before the first row, the longer the more expressions; it optimises and inlines beyond the second cost.
+constexpr double kCompiledWork = 1;  // expected ms of work that is not done before compilation
 constexpr double kJitMs = 8;
 constexpr double kJitOptimisedMs = 40;
 constexpr double kJitOptimiseCost = 500000;
@@ -71,7 +72,7 @@ double Progress::SilentWork(double stuck_ms) const {
   const PipelineState& pipe = pipes_[current_];
   double room = 0;
   for (int p = 0; p < pipelines_; ++p) room = std::max(room, pipes_[p].blind * pipes_[p].rate);
-  if (done_ <= 0) room = startup_ms_;
+  if (!compiled_) room = std::max(room, startup_ms_);
   if (room <= 0) room = 0.5 * std::max(0.0, pipe.total - pipe.done) * pipe.rate;
   if (room <= 0) return 0;
   return room * -std::expm1(-filter_.speed() * stuck_ms / room);
@@ -110,7 +111,9 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
     nominal_total += pipe.total;
   }
   pipes_[current_].ms += dt;
-  if (done > 0) {
+  // Expressions are compiled when the first of them is evaluated, by which time a scan has already begun to move.
+  compiled_ = compiled_ || done >= kCompiledWork;
+  if (compiled_) {
     done += startup_ms_;
   } else {
     open_now += startup_ms_;

@@ -167,6 +167,7 @@ class Progress {
   BandScale band_;
   bool repeated_ = false;
   bool stalled_ = false;
+  bool compiled_ = false;
   double predicted_ms_ = 0, predicted_log_sd_ = 1;  // the estimate at Begin()
   double prior_speed_ = 1, prior_speed_sd_ = 1;     // expected ms per ms, and log standard deviation
   double startup_ms_ = 0;                           // expected of JIT compilation, during which nothing moves

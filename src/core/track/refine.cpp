@@ -246,6 +246,8 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     return;
   }
   if (node.op == Operator::kRecursiveUnion && !looped) {
+    // Not by the inner ratio: the rounds' own estimates follow this one.
+    expected = state.prior * Ratio(outer.total, outer.prior);
     state.total = std::max(MeanBeyond(std::max(expected, outer.total), state.log_sd, state.rows), state.rows + 1);
     state.fraction = Share(state.rows, state.total);
     return;
