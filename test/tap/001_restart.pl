@@ -16,6 +16,8 @@ my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.his
 $node->restart;
 ok(launcher_ready($node), 'the launcher runs after a restart');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.history_data'), '>=', $before, 'history outlives a restart');
+# Predictions are cold until a learner has read the tables, which flush() waits for.
+flush($node, 'postgres');
 run_statement($node, 'postgres');
 ok(wait_calls($node, 'postgres', 4), 'the run after the restart joins the same row');
 cmp_ok(seen_of($node, 'postgres'), '>', 2.9, 'the prediction after the restart knows the runs before it');
@@ -33,6 +35,7 @@ my $stored = $node->safe_psql('postgres', 'SELECT sum(calls) FROM query_shaper.h
 $node->stop('immediate');
 $node->start;
 cmp_ok($node->safe_psql('postgres', 'SELECT sum(calls) FROM query_shaper.history_data'), '>=', $stored, 'flushed history outlives a crash');
+flush($node, 'postgres');
 run_statement($node, 'postgres');
 ok(wait_calls($node, 'postgres', 7), 'learning goes on after a crash');
 cmp_ok(seen_of($node, 'postgres'), '>', 5.5, 'predictions after a crash know the runs before it');
@@ -40,6 +43,7 @@ cmp_ok(seen_of($node, 'postgres'), '>', 5.5, 'predictions after a crash know the
 # The same with every process killed at once.
 flush($node, 'postgres');
 kill_and_start($node);
+flush($node, 'postgres');
 run_statement($node, 'postgres');
 ok(wait_calls($node, 'postgres', 8), 'kill -9 of the postmaster: learning goes on');
 cmp_ok(seen_of($node, 'postgres'), '>', 6.5, 'kill -9 of the postmaster: predictions know the runs before it');

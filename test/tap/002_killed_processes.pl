@@ -20,6 +20,7 @@ kill 9, $pid;
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), 'the killed learner is gone');
 ok(launcher_ready($node), 'the launcher is back');
 ok(wait_calls($node, 'postgres', $calls), 'the history is intact after kill -9 of the learner');
+flush($node, 'postgres');
 run_statement($node, 'postgres');
 ++$calls;
 ok(wait_calls($node, 'postgres', $calls), 'a new learner learns');

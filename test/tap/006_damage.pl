@@ -48,6 +48,7 @@ ok(wait_calls($node, 'postgres', $calls), 'no run was lost to damaged models');
 $node->safe_psql('postgres', "UPDATE query_shaper.profile_data SET state = set_byte(state, 30, 255 - get_byte(state, 30))");
 my $offset = -s $node->logfile;
 $node->restart;
+flush($node, 'postgres');
 run_statement($node, 'postgres');
 flush($node, 'postgres');
 ++$calls;

@@ -36,6 +36,7 @@ for my $format (qw(custom plain))
 	$target->safe_psql($format, 'ANALYZE sample');
 	# The restored tables were filled behind the learner's back.
 	$target->restart;
+	flush($target, $format);
 	run_statement($target, $format);
 	ok(wait_calls($target, $format, 6), "the run after the restore joins the restored history, format $format");
 	# query_id names relations by OID, which differ here; the fingerprint names them by name.

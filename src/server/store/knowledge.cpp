@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "pg/fault_point.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 #include "server/store/shared_profiles.h"
@@ -65,6 +66,7 @@ bool Wanted(const DatabaseSlot* slot) {
 bool PredictQuietly(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
                     Estimate* estimate, char* failure, Size failure_bytes) noexcept {
   try {
+    pg::FaultPoint("predict");
     *estimate = Predict(features, exact, shape, models);
     return true;
   } catch (const std::exception& e) {

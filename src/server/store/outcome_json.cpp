@@ -88,7 +88,7 @@ void AppendNodes(const OutcomeRecord& outcome, StringInfo out) {
     AppendMember(out, "relation", RelationName(node.relation));
     AppendMember(out, "estimated_rows", static_cast<double>(node.estimated_rows));
     AppendMember(out, "refined_rows", static_cast<double>(node.refined_rows));
-    AppendKnown(out, "actual_rows", node.actual_rows);
+    AppendKnown(out, "actual_rows", CountedRows(node.op, node.actual_rows));
     AppendMember(out, "loops", node.loops);
     AppendMember(out, "memory_kb", static_cast<int64>(node.memory_kb));
     AppendKnown(out, "temp_kb", static_cast<double>(node.temp_kb));

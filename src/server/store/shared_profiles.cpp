@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "pg/fault_point.h"
 #include "server/settings.h"
 #include "server/store/shared_profiles.h"
 
@@ -69,6 +70,7 @@ bool InitQuietly(Models* models) noexcept {
 bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Models* models, char* failure,
                   Size failure_bytes) noexcept {
   try {
+    pg::FaultPoint("learn");
     if (!record->predicted) record->made = Predict(record->features, exact, shape, *models);
     Learn(record->features, record->made, record->actual, record->pace, SecondsOf(record->finished),
           settings::half_life_s, exact, shape, models);

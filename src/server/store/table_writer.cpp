@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "pg/fault_point.h"
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/outcome_json.h"
@@ -294,6 +295,7 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
     LWLockRelease(shared->knowledge_lock);
     WriteModelRows(*models);
   }
+  pg::FaultPoint("write");
   if (slot->generation != generation) {
     AbortCurrentTransaction();
     return TableResult::kOverrun;
