@@ -1,27 +1,29 @@
 #!/usr/bin/env bash
 # Fetches the gene annotation database out of Debian's packages and loads it through psql's environment.
-#   load.sh DIR    DIR takes the packages and the SQLite files; two tables load at a time
+#   load.sh fetch DIR    puts the SQLite files into DIR
+#   load.sh load DIR     makes the tables from them, two at a time
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-dir=${1:?a directory for the packages}
+verb=${1:?fetch or load}
+dir=${2:?a directory for the SQLite files}
 packages=(r-bioc-org.hs.eg.db r-bioc-go.db)
 
 # Largest first, so that the two jobs end together.
 tables=(go_bp_all pubmed go_bp_offspring go_cc_all accessions go_mf_all refseq go_term go_bp alias pfam genes gene_info
   genetype chromosome_locations go_bp_parents kegg)
 
-fetch() {
+download() {
   # apt drops to user _apt for downloads, who may not write into a directory of ours.
   (cd "$dir" && apt-get -q -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download "${packages[@]}" </dev/null)
 }
 
-fetch_or_update() {
-  if ! fetch 2>"$dir/fetch.log"; then
+download_or_update() {
+  if ! download 2>"$dir/fetch.log"; then
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get -q -q -o Acquire::Retries=3 update </dev/null
-    fetch
+    download
   fi
 }
 
@@ -55,6 +57,17 @@ load_table() {
 }
 export -f load_table
 
-fetch_or_update
-unpack
-printf '%s\n' "${tables[@]}" | xargs -P 2 -I TABLE bash -c 'set -euo pipefail; load_table "$@"' load_table TABLE "$dir" "$here"
+case $verb in
+  fetch)
+    download_or_update
+    unpack
+    ;;
+  load)
+    printf '%s\n' "${tables[@]}" |
+      xargs -P 2 -I TABLE bash -c 'set -euo pipefail; load_table "$@"' load_table TABLE "$dir" "$here"
+    ;;
+  *)
+    echo "load.sh: unknown verb $verb" >&2
+    exit 2
+    ;;
+esac

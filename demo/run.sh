@@ -36,8 +36,10 @@ finish() {
   set +e
   for pid in "${jobs_running[@]}"; do
     # A job may have children of its own, such as the lanes of the workload: set -m gave each job its own group.
-    kill -- "-$pid" 2>/dev/null
+    kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null
   done
+  # What still writes would keep rm from emptying the directory.
+  wait "${jobs_running[@]}" 2>/dev/null
   if [ -n "$work" ]; then
     if [ "$status" != 0 ] && [ "$status" -le 128 ]; then
       show_server_log
@@ -214,6 +216,8 @@ chmod 755 "$work"
 mkdir "$work/data"
 
 open_step 'Building the extension and installing it beside a throwaway cluster'
+start_job "$here/load.sh" fetch "$work/data"
+fetching=$job
 "$scripts/stage.sh" demo "$work/stage"
 export QUERY_SHAPER_STAGE=$work/stage
 exports=$("$scripts/cluster.sh" start "$work/cluster" "shared_buffers = '256MB'" 'wal_level = minimal' 'max_wal_senders = 0' \
@@ -225,7 +229,8 @@ sql 'CREATE EXTENSION query_shaper; CREATE TABLE demo_pass (pass int, started ti
 note "PostgreSQL $(sql 'SHOW server_version'), listening in $PGHOST only."
 
 open_step 'Loading human genes, their publications and the Gene Ontology from Debian packages'
-"$here/load.sh" "$work/data"
+end_job "$fetching" || fail 'the packages with the data could not be fetched'
+"$here/load.sh" load "$work/data" || fail 'the tables could not be loaded'
 rm -rf "$work/data"
 note "$(sql "SELECT format('%s rows in %s tables, %s', to_char(sum(reltuples), 'FM999,999,999'), count(*),
   pg_size_pretty(sum(pg_total_relation_size(oid)))) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
