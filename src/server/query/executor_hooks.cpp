@@ -9,7 +9,10 @@
 extern "C" {
 #include "access/parallel.h"
 #include "executor/executor.h"
+#include "access/xact.h"
 #include "storage/ipc.h"
+#include "tcop/pquery.h"
+#include "utils/portal.h"
 #include "utils/timeout.h"
 }
 
@@ -21,15 +24,32 @@ ExecutorRun_hook_type previous_run;
 ExecutorFinish_hook_type previous_finish;
 ExecutorEnd_hook_type previous_end;
 
+// Two timeouts. The watch goes off once, late_tracking after it was armed, and is left armed when a statement ends: a
+// stream of short statements arms it ten times a second, not once each. Ticks are periodic and run only while something
+// is looked at.
+TimeoutId watch_timeout;
 TimeoutId tick_timeout;
-int timeout_owner = 0;  // pid that registered the timeout: registrations do not survive a fork
-enum class Ticking { kNo, kLate, kYes };
-Ticking ticking = Ticking::kNo;
+int timeout_owner = 0;  // pid that registered them: registrations do not survive a fork
+volatile sig_atomic_t ticking = 0;
 
 // Autovacuum, replication and other extensions' workers are left alone.
 bool ProcessIsTracked() { return MyBackendType == B_BACKEND || IsParallelWorker(); }
 
 bool Observing() { return settings::mode != kModeOff && shared != nullptr && ProcessIsTracked(); }
+
+// When the call of the executor began, as far as that is known without having asked for the time then.
+TimestampTz EnteredAt(const Frame* frame) {
+  bool top_of_portal = frame->level == 0 && ActivePortal != nullptr && ActivePortal->queryDesc == frame->query;
+  return top_of_portal ? GetCurrentStatementStartTimestamp() : GetCurrentTimestamp();
+}
+
+void TrackLate(Frame* frame) {
+  if (frame->entered == 0) frame->entered = EnteredAt(frame);
+  double running_ms = static_cast<double>(GetCurrentTimestamp() - frame->entered) / 1000;
+  if (running_ms < settings::late_tracking_ms) return;
+  frame->watched = false;  // one try
+  frame->tracker = StartTrackingLate(frame->query, frame->level, running_ms);
+}
 
 void OnTick() {
   Frame* innermost = innermost_frame;
@@ -39,36 +59,40 @@ void OnTick() {
   if (slot == nullptr || Held()) return;
   ++slot->ticks;
   for (Frame* frame = innermost; frame != nullptr; frame = frame->outer) {
+    if (frame->tracker == nullptr && frame->watched) TrackLate(frame);
     Tracker* tracker = frame->tracker;
-    if (tracker == nullptr && frame->entered != 0 && settings::late_tracking_ms > 0) {
-      double running_ms = static_cast<double>(GetCurrentTimestamp() - frame->entered) / 1000;
-      if (running_ms >= settings::late_tracking_ms) {
-        frame->entered = 0;  // one try
-        frame->tracker = tracker = StartTrackingLate(frame->query, frame->level, running_ms);
-      }
-    }
     if (tracker != nullptr && tracker->used) TickTracker(tracker);
   }
   if (pg_atomic_read_u32(&slot->request) == kRequestPause) ArmPause();
 }
 
-void ArmTicks(Ticking wanted, TimestampTz now) {
-  if (ticking >= wanted) return;
-  if (timeout_owner != MyProcPid) {
-    tick_timeout = RegisterTimeout(USER_TIMEOUT, OnTick);
-    timeout_owner = MyProcPid;
-  }
-  int first_ms = wanted == Ticking::kYes ? settings::tick_interval_ms : settings::late_tracking_ms;
-  ticking = wanted;
-  enable_timeout_every(tick_timeout, TimestampTzPlusMilliseconds(now, first_ms), settings::tick_interval_ms);
+void StartTicks() {
+  if (ticking) return;
+  ticking = 1;
+  TimestampTz first = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings::tick_interval_ms);
+  enable_timeout_every(tick_timeout, first, settings::tick_interval_ms);
+}
+
+// Timeout handlers may enable timeouts: handle_sig_alarm() looks at its list anew after each handler.
+void OnWatch() {
+  if (innermost_frame == nullptr || proc_exit_inprogress) return;
+  OnTick();
+  StartTicks();
+}
+
+void RegisterTimeouts() {
+  if (likely(timeout_owner == MyProcPid)) return;
+  watch_timeout = RegisterTimeout(USER_TIMEOUT, OnWatch);
+  tick_timeout = RegisterTimeout(USER_TIMEOUT, OnTick);
+  timeout_owner = MyProcPid;
 }
 
 void PopFrame(Frame* frame) {
   innermost_frame = frame->outer;
   if (frame->outer != nullptr) return;
-  if (ticking != Ticking::kNo) {
+  if (ticking) {
     disable_timeout(tick_timeout, false);
-    ticking = Ticking::kNo;
+    ticking = 0;
   }
   DropPause();
 }
@@ -77,13 +101,14 @@ void PopFrame(Frame* frame) {
 template <class Call>
 void RunFramed(QueryDesc* query, Call&& call) {
   Tracker* tracker = FindTracker(query);
-  Frame frame = {innermost_frame, query, tracker, 0, innermost_frame ? innermost_frame->level + 1 : 0};
+  Frame frame = {innermost_frame, query, tracker, 0, innermost_frame ? innermost_frame->level + 1 : 0, false};
+  RegisterTimeouts();
   if (tracker != nullptr) {
-    ArmTicks(Ticking::kYes, GetCurrentTimestamp());
+    StartTicks();
     EnterExecutor(tracker);
   } else if (settings::late_tracking_ms > 0 && frame.level < settings::tracked_nest_levels && !IsParallelWorker()) {
-    frame.entered = GetCurrentTimestamp();
-    ArmTicks(Ticking::kLate, frame.entered);
+    frame.watched = true;
+    if (!ticking && !get_timeout_active(watch_timeout)) enable_timeout_after(watch_timeout, settings::late_tracking_ms);
   }
   innermost_frame = &frame;
   PG_TRY();

@@ -71,8 +71,9 @@ struct Frame {
   Frame* outer;
   QueryDesc* query;
   Tracker* volatile tracker;
-  TimestampTz entered;  // 0: not to be tracked late
+  TimestampTz entered;  // as known by the ticks, 0: none has come yet
   int level;
+  bool watched;  // to be tracked late if it runs long
 };
 
 extern Frame* volatile innermost_frame;
