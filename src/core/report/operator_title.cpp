@@ -45,4 +45,10 @@ const char* OperatorTitle(Operator op, JoinKind join, AggStrategy agg) {
   return title != nullptr ? title : OperatorName(op);
 }
 
+double CountedRows(Operator op, double rows) {
+  const bool whole = op == Operator::kHash || op == Operator::kBitmapIndexScan || op == Operator::kBitmapAnd ||
+                     op == Operator::kBitmapOr;
+  return whole && !(rows > 0) ? -1 : rows;
+}
+
 }  // namespace query_shaper

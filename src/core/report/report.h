@@ -90,6 +90,9 @@ struct Report {
 // max(estimated / actual, actual / estimated) with both counted as at least one; -1 when either is not known.
 double QError(double estimated, double actual);
 
+// Of a node's estimate: against the truth, or while the statement runs against what is now believed.
+double NodeQError(const Report& report, const ReportNode& node);
+
 std::string ReportText(const Report& report);
 std::string ReportJson(const Report& report);
 // One self-contained page: no script, no outside resource, everything escaped.

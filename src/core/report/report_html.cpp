@@ -101,7 +101,7 @@ void Plan(const Report& report, std::string* out) {
     *out += std::string("<th class=\"n\">") + title + "</th>";
   *out += "</tr>\n";
   for (const ReportNode& node : report.nodes) {
-    const double error = QError(node.estimated_rows, node.actual_rows);
+    const double error = NodeQError(report, node);
     *out += "<tr><td style=\"padding-left:" + std::to_string(std::clamp(node.depth, 0, 40) * 18 + 8) + "px\">" +
             Escape(node.operation);
     if (!node.relation.empty()) *out += " on <b>" + Escape(node.relation) + "</b>";

@@ -116,7 +116,7 @@ void Nodes(const Report& report, JsonWriter* json) {
     json->Known("estimated_rows", node.estimated_rows);
     json->Known("refined_rows", node.refined_rows);
     json->Known("actual_rows", node.actual_rows);
-    json->Known("q_error", QError(node.estimated_rows, node.actual_rows));
+    json->Known("q_error", NodeQError(report, node));
     json->Known("loops", node.loops);
     json->Known("progress", node.progress);
     json->KnownInteger("memory_kb", node.memory_kb);

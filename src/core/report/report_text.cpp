@@ -96,7 +96,7 @@ void Plan(const Report& report, std::string* out) {
     *out += PadLeft(CountText(node.estimated_rows), 10);
     *out += PadLeft(CountText(node.refined_rows), 10);
     *out += PadLeft(CountText(node.actual_rows), 10);
-    *out += PadLeft(QErrorText(QError(node.estimated_rows, node.actual_rows)), 10);
+    *out += PadLeft(QErrorText(NodeQError(report, node)), 10);
     *out += PadLeft(node.memory_kb > 0 ? SizeText(node.memory_kb) : "", 10);
     *out += PadLeft(node.temp_kb > 0 ? SizeText(node.temp_kb) : "", 10);
     *out += '\n';
@@ -151,6 +151,10 @@ double QError(double estimated, double actual) {
   estimated = std::fmax(estimated, 1);
   actual = std::fmax(actual, 1);
   return std::fmax(estimated / actual, actual / estimated);
+}
+
+double NodeQError(const Report& report, const ReportNode& node) {
+  return QError(node.estimated_rows, report.pid != 0 ? node.refined_rows : node.actual_rows);
 }
 
 std::string ReportText(const Report& report) {

@@ -187,7 +187,7 @@ static void PutNodes(int pid, StatementSlot* statement, ReturnSetInfo* sink) {
     PutText(&row, RelationText(statement->database, node.relation));
     PutFigure(&row, node.estimated_rows);
     PutFigure(&row, node.refined_rows);
-    PutFigure(&row, node.actual_rows);
+    PutFigure(&row, CountedRows(node.op, node.actual_rows));
     PutFigure(&row, node.loops);
     PutFigure(&row, std::isfinite(node.progress) ? Min(node.progress, 1.0f) : -1);
     PutSize(&row, node.memory_kb);

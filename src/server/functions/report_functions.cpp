@@ -275,7 +275,7 @@ static void DescribeRunning(const StatementSlot& statement, int pid, Report* rep
       nodes[i].relation = DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(node.relation)));
     nodes[i].estimated_rows = node.estimated_rows * std::fmax(node.loops, 1);
     nodes[i].refined_rows = node.refined_rows;
-    nodes[i].actual_rows = node.actual_rows;
+    nodes[i].actual_rows = CountedRows(node.op, node.actual_rows);
     nodes[i].loops = node.loops;
     nodes[i].progress = node.progress;
     nodes[i].memory_kb = node.memory_kb;

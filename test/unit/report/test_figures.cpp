@@ -103,6 +103,14 @@ BOOST_AUTO_TEST_CASE(an_unknown_time_left_is_left_out) {
   BOOST_TEST(ProgressBar(figures).find('(') == std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(rows_of_what_is_handed_over_whole_are_not_known) {
+  BOOST_TEST(CountedRows(Operator::kHash, 0) == -1);
+  BOOST_TEST(CountedRows(Operator::kBitmapIndexScan, 0) == -1);
+  BOOST_TEST(CountedRows(Operator::kHash, 7) == 7);
+  BOOST_TEST(CountedRows(Operator::kSeqScan, 0) == 0);
+  BOOST_TEST(CountedRows(Operator::kSeqScan, -1) == -1);
+}
+
 BOOST_AUTO_TEST_CASE(operators_are_titled_as_by_explain) {
   const auto title = [](Operator op, JoinKind join, AggStrategy agg) {
     return std::string(OperatorTitle(op, join, agg));

@@ -127,6 +127,13 @@ BOOST_AUTO_TEST_CASE(q_error_is_symmetric_and_counts_from_one) {
   BOOST_TEST(QError(std::numeric_limits<double>::quiet_NaN(), 5) == -1);
 }
 
+BOOST_AUTO_TEST_CASE(an_estimate_is_held_against_belief_while_running_and_against_truth_afterwards) {
+  Sample sample;
+  BOOST_TEST(NodeQError(sample.report, sample.nodes[0]) == 10);
+  sample.report.pid = 7;
+  BOOST_TEST(NodeQError(sample.report, sample.nodes[0]) == 9);
+}
+
 BOOST_AUTO_TEST_CASE(text_tells_estimate_refinement_and_truth_of_every_node) {
   const Sample sample;
   const std::string text = ReportText(sample.report);
