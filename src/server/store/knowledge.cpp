@@ -36,6 +36,7 @@ bool installed;
 bool installed_known;  // until functions are created or dropped in this database
 TimestampTz installed_asked;
 TimestampTz database_asked;
+TimestampTz absence_reported;
 bool reload_at_commit;
 Models cold_models;
 bool cold_models_ready;
@@ -54,7 +55,9 @@ bool ExtensionInstalled() {
   if (IsTransactionState() && (!installed_known || (!installed && Elapsed(installed_asked, kInstalledAgainMs)))) {
     installed_known = true;  // before the look-up, during which an invalidation may arrive
     installed_asked = GetCurrentTimestamp();
+    const bool before = installed;
     installed = OidIsValid(get_extension_oid("query_shaper", true));
+    if (installed && !before) database_asked = 0;
   }
   return installed;
 }
@@ -189,8 +192,8 @@ void CheckLearner(const DatabaseSlot* slot, uint32 failures, uint64 no_worker, T
 
 // The extension was dropped here: a learner has to see that and give the slot back.
 static void ReportAbsent() {
-  if (!Elapsed(database_asked, kAskAgainMs)) return;
-  database_asked = GetCurrentTimestamp();
+  if (!Elapsed(absence_reported, kAskAgainMs)) return;
+  absence_reported = GetCurrentTimestamp();
   LWLockAcquire(shared->lock, LW_SHARED);
   DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
   if (Wanted(slot) && !slot->refresh) {
