@@ -5,6 +5,7 @@
 #include "core/report/progress_bar.h"
 #include "pg/guard.h"
 #include "server/functions/caller.h"
+#include "server/functions/running.h"
 #include "server/shared_state.h"
 
 #include <cmath>
@@ -13,7 +14,6 @@
 extern "C" {
 #include "commands/dbcommands.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -82,14 +82,6 @@ static void PutInterval(Row* row, double ms) {
   auto* const interval = static_cast<Interval*>(palloc0(sizeof(Interval)));
   interval->time = static_cast<TimeOffset>(std::fmin(ms, kLongestMs) * 1000);
   Put(row, IntervalPGetDatum(interval));
-}
-
-// A text of another database may be in an encoding that this one does not know.
-static const char* ReadableText(char* text) {
-  if (pg_verifymbstr(text, static_cast<int>(strlen(text)), true)) return text;
-  for (char* byte = text; *byte != '\0'; ++byte)
-    if (IS_HIGHBIT_SET(*byte)) *byte = '?';
-  return text;
 }
 
 static const char* BarOf(const StatementSlot& statement) {

@@ -6,6 +6,7 @@
 #include "server/store/knowledge.h"
 extern "C" {
 #include "catalog/pg_authid.h"
+#include "mb/pg_wchar.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
@@ -35,6 +36,13 @@ bool ReadOutermost(const RunningProcess& found, int pid, StatementSlot* statemen
   for (int level = 0; level < kNestLevels; ++level)
     if (ReadStatement(found.slot, level, statement) && found.slot->pid == pid) return true;
   return false;
+}
+
+const char* ReadableText(char* text) {
+  if (pg_verifymbstr(text, static_cast<int>(strlen(text)), true)) return text;
+  for (char* byte = text; *byte != '\0'; ++byte)
+    if (IS_HIGHBIT_SET(*byte)) *byte = '?';
+  return text;
 }
 
 static void RequireSignalRights(const PGPROC* process, int pid) {

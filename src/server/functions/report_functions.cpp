@@ -245,10 +245,11 @@ static const char* LiveStateName(StatementState state) {
                                                 : "running";
 }
 
-static void DescribeRunning(const StatementSlot& statement, int pid, Report* report) {
+static void DescribeRunning(StatementSlot* shown, int pid, Report* report) {
+  const StatementSlot& statement = *shown;
   report->query_id = statement.query_id;
   report->fingerprint = static_cast<int64_t>(statement.fingerprint);
-  report->query = statement.query;
+  report->query = ReadableText(shown->query);
   report->started = pstrdup(timestamptz_to_str(statement.started));
   report->state = LiveStateName(statement.state);
   report->pid = pid;
@@ -298,7 +299,7 @@ QUERY_SHAPER_FUNCTION(query_shaper_report_process) {
                     errdetail("The caller is neither a member of the role whose statement it is nor of %s.",
                               "pg_read_all_stats")));
   Report report;
-  DescribeRunning(*statement, pid, &report);
+  DescribeRunning(statement, pid, &report);
   if (statement->database == MyDatabaseId && statement->query_id != 0) {
     Asker asker = AskerFor(statement->query_id);
     const CallerIdentity caller = BecomeTablesOwner();

@@ -18,4 +18,7 @@ RunningProcess FindProcess(int pid);
 // The outermost statement that runs there; false when none is tracked.
 bool ReadOutermost(const RunningProcess& found, int pid, StatementSlot* statement);
 
+// The text of a statement, which may be of a database in another encoding, made valid in this one's; changed in place.
+const char* ReadableText(char* text);
+
 }  // namespace query_shaper
