@@ -9,14 +9,17 @@ namespace query_shaper {
 
 namespace {
 
+constexpr double kDoubtClustering = 0.25;  // variance of an extrapolation at half of its input
+constexpr double kMaxDoubt = 1.0;          // log standard deviation beyond which the first-order band means nothing
+
 bool ScansHeap(const PlanNode& node) { return node.op == Operator::kSeqScan || node.op == Operator::kSampleScan; }
 
 // Relative standard deviation of the rows still to come: the estimate's own, combined with what the share seen says.
 double Doubt(bool finished, double fraction, double log_sd) {
   if (finished) return 0;
-  double seen = fraction / (0.25 * (1 - fraction) + 1e-6);
+  double seen = fraction / (kDoubtClustering * (1 - fraction) + 1e-6);
   double sd = std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
-  return std::expm1(std::min(1.0, sd));
+  return std::expm1(std::min(kMaxDoubt, sd));
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ void Progress::Finish(const PlanTree& plan, const NodeCounters* counters, double
     Operator op = plan.nodes[i].op;
     if (op == Operator::kBitmapIndexScan || op == Operator::kBitmapAnd || op == Operator::kBitmapOr) continue;
     if (!counted) continue;
-    double factor = std::log((std::max(0.0, state.rows) + 0.5) / (std::max(0.0, state.planned) + 0.5));
+    // Only what the node itself adds to the error of its inputs: that varies far less between constants.
+    double through = state.planned * last.InputRatio(plan.nodes[i], links_[i], &NodeState::rows, &NodeState::planned);
+    double factor = std::log((std::max(0.0, state.rows) + 0.5) / (std::max(0.0, through) + 0.5));
     sample->row_factor[i] = static_cast<float>(std::clamp(factor, -20.0, 20.0));
     sample->row_known |= uint64_t{1} << i;
   }

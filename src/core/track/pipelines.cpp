@@ -9,12 +9,19 @@ namespace query_shaper {
 namespace {
 
 constexpr double kPriorStrength =
-    0.0016;  // an estimate of log standard deviation s is worth the share 0.02 / s^2 of the input
-constexpr double kRecursionGrowth = 4;  // rows of a recursive union over those it starts from
-constexpr double kIterations = 10;      // of a recursive union, as the planner assumes
+    0.0016;  // an estimate of log standard deviation s weighs like the share this / s^2 of the input
+constexpr double kLearnedStrength = 0.026;  // the same for rows learned from earlier runs
+constexpr double kRecursionGrowth = 4;      // rows of a recursive union over those it starts from
+constexpr double kIterations = 10;          // of a recursive union, as the planner assumes
 // Groups are overestimated the more, the nearer they are to the rows grouped: several keys or an expression without
 // statistics make the planner fall back on that. Factor exp(bias sqrt(groups / rows)).
 constexpr double kGroupBias = -4.8;
+constexpr double kLoopedLogSd = 4.1;        // of rows per loop: the loops seen say more than the estimate
+constexpr double kGroupLogSdSlope = 0.046;  // over 0.3, per share of groups in rows
+constexpr double kJoinLogSd = 0.33;
+constexpr double kFactorLogSd = 0.6;         // of a learned row factor between constants, before its spread is known:
+constexpr double kFactorLogSdSlope = 0.097;  // this much, and this much more per log of the factor
+constexpr double kFactorDoubt = 2.0;         // standard deviations of learned factors are shown wider by this
 
 bool TakesAllInput(const PlanNode& node) {
   return node.op == Operator::kHash || node.op == Operator::kSort || node.op == Operator::kBitmapIndexScan ||
@@ -29,18 +36,19 @@ bool Groups(const PlanNode& node) {
 // How far planned rows err, as the standard deviation of log(actual / planned) met on real data.
 double PlannedLogSd(const PlanTree& plan, int i, int outer, bool looped) {
   const PlanNode& node = plan.nodes[i];
-  if (looped) return 4.1;
+  if (looped) return kLoopedLogSd;
   if (outer < 0) {
     if (node.relation_rows <= 0) return 0.8;
     if (node.rows >= 0.98 * node.relation_rows && node.quals == 0) return 0.02;
     return node.quals <= 1 ? 0.08 : 0.5;
   }
-  if (Groups(node)) return 0.3 + 0.046 * std::clamp(node.rows / std::max(1.0, plan.nodes[outer].rows), 0.0, 1.0);
+  if (Groups(node))
+    return 0.3 + kGroupLogSdSlope * std::clamp(node.rows / std::max(1.0, plan.nodes[outer].rows), 0.0, 1.0);
   switch (node.op) {
     case Operator::kNestLoop:
     case Operator::kMergeJoin:
     case Operator::kHashJoin:
-      return 0.33;
+      return kJoinLogSd;
     case Operator::kRecursiveUnion:
       return 1.5;
     default:
@@ -208,8 +216,8 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
       state.planned = link.recursion >= 0 && node.op != Operator::kHash ? rows * kIterations : rows;
     }
     state.planned = std::min(std::max(state.planned, 0.0), 1e15);
-    state.prior = state.planned;
-    double learned_strength = 0;
+    state.prior = state.planned * InputRatio(node, link, &NodeState::prior, &NodeState::planned);
+    double through = state.prior, learned_strength = 0;
     state.log_sd = PlannedLogSd(plan, i, link.outer, looped);
     // Planned growth of a recursion is a guess far too high as a rule: it ends after a few rounds.
     if (node.op == Operator::kRecursiveUnion && link.outer >= 0) {
@@ -223,12 +231,12 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
       double factor = std::clamp<double>(pace->row_factor[i], -20, 20);
       // Between constants a factor varies the more the further it is from one; a run or two does not show how much.
       double runs = pace->row_weight[i];
-      double guess = 0.6 + 0.097 * std::fabs(factor), seen = 1.25 * pace->row_spread[i];
+      double guess = kFactorLogSd + kFactorLogSdSlope * std::fabs(factor), seen = 1.25 * pace->row_spread[i];
       double spread = std::sqrt((guess * guess + runs * seen * seen) / (runs + 1));
       factor *= runs / (runs + spread * spread);
-      state.prior = std::max(state.planned, 0.5) * std::exp(factor);
-      learned_strength = 0.026 / ((0.05 + spread) * (0.05 + spread));
-      state.log_sd = std::min(state.log_sd, 0.05 + 3.5 * spread);
+      state.prior = std::max(through, 0.5) * std::exp(factor);
+      learned_strength = kLearnedStrength / ((0.05 + spread) * (0.05 + spread));
+      state.log_sd = std::min(state.log_sd, 0.05 + kFactorDoubt * spread);
     }
     state.strength = std::clamp(std::max(learned_strength, kPriorStrength / (state.log_sd * state.log_sd)), 0.005, 2.0);
     state.total = state.prior;

@@ -11,12 +11,26 @@ namespace {
 
 constexpr double kNominalLogSd = 0.35;      // of the work model's speed on an unknown server
 constexpr double kLearnedLogSd = 0.12;      // of a learned pace
-constexpr double kPlannedWorkLogSd = 10.0;  // of planned work against what comes
-constexpr double kLearnedWorkLogSd = 1.1;
-constexpr double kSlowest = 0.3;  // bounds of the filter's speed against the average
+constexpr double kPlannedWorkLogSd = 10.0;  // of planned work: so large that a predicted time says nothing of the speed
+constexpr double kLearnedWorkLogSd = 1.1;   // the same with learned rows
+constexpr double kSlowest = 0.3;            // bounds of the filter's speed against the average
 constexpr double kFastest = 3;
 constexpr double kStallMs = 150;     // a shorter wait is part of ordinary running
 constexpr double kBandFloorMs = 10;  // the band's resolution near the end
+
+// Found on recorded runs of some sixty statements; in pairs: first run, repeated run.
+constexpr double kSpeedPriorMs[] = {21.0, 20.0};     // the prior of the average speed is worth this much of the run,
+constexpr double kSpeedPriorShare[] = {0.063, 0.1};  // and this share of the predicted time
+constexpr double kSpeedCarries[] = {0.9, 0.5};  // share of a pipeline's (log) speed deviation expected of the others
+constexpr double kSpeedNoise[] = {0.064, 0.2};  // of one measured speed, relative
+constexpr double kShade[] = {0.6, 0.2};         // of the log variance: from median (0) to mode (1) of the belief
+constexpr double kWorkNoise = 0.0057;           // of measured remaining work, relative to the whole
+constexpr double kUncertainScale = 2.3;         // rows' doubt in the band, over the work model's own sum
+constexpr double kTrackedLogSd2 = 0.09;         // log variance of a tracked total at its beginning, beside its own
+constexpr double kOverrun = 0.5;                // growth of the prediction's standard deviation once its time is over
+constexpr double kPredictionDecay = 0.089;      // and with the share of the run that is over
+constexpr double kCurveScale = 1.0;             // standard deviation of the curve's time share per mean absolute error,
+constexpr double kCurveFloor = 0.017;           // and what is added to that error
 
 // JIT compiles before the first row, the longer the more expressions; it optimises and inlines beyond the second cost.
 constexpr double kCompiledWork = 1;  // expected ms of work that is not done before compilation
@@ -151,14 +165,14 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   open_now = std::max(0.0, open_now - silent);
 
   // Average speed, the prior worth the first moments of the run.
-  double worth = (repeated_ ? 20.0 : 21.0) + (repeated_ ? 0.1 : 0.063) * std::min(predicted_ms_, 10000.0);
+  double worth = kSpeedPriorMs[repeated_] + kSpeedPriorShare[repeated_] * std::min(predicted_ms_, 10000.0);
   // Blended on the log scale: a prior that is wrong by a large factor must not weigh by that factor.
   double seen = std::max(done / std::max(active, 1e-3), prior_speed_ * 0.02);
   double weight_seen = active / (active + worth);
   double average = std::exp(weight_seen * std::log(seen) + (1 - weight_seen) * std::log(prior_speed_));
   average = std::max(average, 1e-6);
   // A pipeline's speed says something about the others, more of it when nothing was learned of them.
-  double other_speed = std::exp((repeated_ ? 0.5 : 0.9) * std::log(average / prior_speed_)) * prior_speed_;
+  double other_speed = std::exp(kSpeedCarries[repeated_] * std::log(average / prior_speed_)) * prior_speed_;
   bool silent_phase = !moved && pipes_[current_].blind > 0;
   double later = open_later * filter_.speed() / other_speed;
   if (silent_phase) {
@@ -169,20 +183,20 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   if (moved && gap > 0) {
     // The gap since the last movement is measured as one step, blind phases included.
     double speed = step / gap;
-    double speed_sd = average * ((repeated_ ? 0.2 : 0.064) + (speed > 2 * average ? 0.5 : 0));
-    filter_.Step(gap, open_now + later, 0.0057 * total, uncertain, speed, speed_sd, kSlowest * average,
+    double speed_sd = average * (kSpeedNoise[repeated_] + (speed > 2 * average ? 0.5 : 0));
+    filter_.Step(gap, open_now + later, kWorkNoise * total, uncertain, speed, speed_sd, kSlowest * average,
                  kFastest * average);
     measured_ms_ = now;
     tracked_ms = filter_.EtaMs();
   }
-  double doubt_ms = std::hypot(filter_.EtaSdMs(), 2.3 * uncertain / std::max(filter_.speed(), 1e-6));
+  double doubt_ms = std::hypot(filter_.EtaSdMs(), kUncertainScale * uncertain / std::max(filter_.speed(), 1e-6));
   double tracked_sd = std::clamp(doubt_ms / std::max(running + tracked_ms, 1.0), 0.02, 2.0);
 
   // The prediction still has a say while little was seen; once its time is over, it has none.
   double share = running / std::max(running + tracked_ms, 1e-3);
-  double tracked_log_sd = std::sqrt(tracked_sd * tracked_sd + 0.09 * (1 - share) * (1 - share));
+  double tracked_log_sd = std::sqrt(tracked_sd * tracked_sd + kTrackedLogSd2 * (1 - share) * (1 - share));
   double over = running / predicted_ms_;
-  double prediction_sd = predicted_log_sd_ * (1 + 0.5 * over * over) + 0.089 * share;
+  double prediction_sd = predicted_log_sd_ * (1 + kOverrun * over * over) + kPredictionDecay * share;
   double weight = Precision(tracked_log_sd), log_total = weight * std::log(running + tracked_ms + 1e-3);
   double prediction_weight = Precision(prediction_sd);
   log_total += prediction_weight * std::log(std::max(predicted_ms_, running * 1.02) + 1e-3);
@@ -191,14 +205,15 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   if (repeated_ && pace_.curve[kCurvePoints - 1] > 0.0f && drivers > 0.002) {
     double time_share = std::max(CurveTimeShare(pace_, drivers), 1e-3);
     double believed_share = running / std::max(std::exp(log_total / weight), 1e-3);
-    double curve_sd = 0.02 + 1.0 * (pace_.curve_spread + 0.017) / std::clamp(believed_share, 0.01, time_share);
+    double curve_sd =
+        0.02 + kCurveScale * (pace_.curve_spread + kCurveFloor) / std::clamp(believed_share, 0.01, time_share);
     double curve_weight = Precision(curve_sd);
     log_total += curve_weight * std::log(std::max(running, 1.0) / time_share);
     weight += curve_weight;
   }
   double total_ms = std::exp(log_total / weight);
   // The error that hurts is the long one: shown is a point towards the mode of the log-normal belief, not its median.
-  double shade = std::exp(-(repeated_ ? 0.2 : 0.6) * std::min(1.0, 1 / weight));
+  double shade = std::exp(-kShade[repeated_] * std::min(1.0, 1 / weight));
   left.eta_ms = std::max(0.0, total_ms - running) * shade;
   double log_sd = std::sqrt(1 / weight);
   eta_log_sd_ = std::clamp(log_sd * (running + left.eta_ms) / std::max(left.eta_ms, 1.0), 0.02, 3.0);

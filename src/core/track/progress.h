@@ -135,7 +135,9 @@ class Progress {
   void MarkFinished(const PlanTree& plan, const NodeCounters* counters);
   void RefineNode(const PlanTree& plan, const NodeCounters* counters, int i);
   void RefineLeaf(const NodeCounters& counters, const Link& link, NodeState* state);
-  double InputRatio(const PlanNode& node, const Link& link) const;
+  // How far the rows that node takes in are from what was thought of them: of `now` over `then` of its children, or of
+  // the rows that loop it.
+  double InputRatio(const PlanNode& node, const Link& link, double NodeState::*now, double NodeState::*then) const;
   double InputFraction(const PlanNode& node, const Link& link, double joined) const;
   void CutShort(const PlanTree& plan);
   void Refine(const PlanTree& plan, const NodeCounters* counters);

@@ -10,7 +10,9 @@ namespace query_shaper {
 namespace {
 
 constexpr double kMaxRatio = 1e4;
-constexpr double kClustering = 1.0;
+constexpr double kSure = 0.25;            // log standard deviation of an estimate that outweighs extrapolation
+constexpr double kClustering = 1.0;       // of rows in a heap (see SurePosterior)
+constexpr double kJoinClustering = 0.02;  // of rows out of a join
 
 bool HashesGroups(const PlanNode& node) {
   return node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed);
@@ -33,13 +35,17 @@ double Posterior(double n, double f, double prior, double strength) {
 // Rows of a scan whose estimate rests on good statistics. Heaps lie in the order of insertion, so that what is wanted
 // may all stand near the end: the extrapolation n / f has the variance c (1 - f) / f of clustered rows, not that of a
 // sample.
-double ScanPosterior(double n, double f, double expected, double log_sd) {
-  double sampled = kClustering * (1 - f) / (f + 1e-3) + 1e-6;
+double SurePosterior(double n, double f, double expected, double log_sd, double clustering) {
+  double sampled = clustering * (1 - f) / (f + 1e-3) + 1e-6;
   // An estimate already exceeded is wrong by at least that much.
   double sd = std::max(log_sd, std::log((n + 0.5) / (expected + 0.5)));
   double weight = sampled / (sampled + sd * sd);
   double log_total = weight * std::log(expected + 0.5) + (1 - weight) * std::log((n + 0.5) / (f + 1e-3));
   return std::max(n, std::exp(log_total));
+}
+
+double Believed(double n, double f, double expected, double strength, double log_sd, double clustering) {
+  return log_sd < kSure ? SurePosterior(n, f, expected, log_sd, clustering) : Posterior(n, f, expected, strength);
 }
 
 // Mean of a log-normal quantity of mean `mean` once it is known to exceed n: where only the estimate says where a scan
@@ -99,21 +105,29 @@ void Progress::MarkFinished(const PlanTree& plan, const NodeCounters* counters) 
   }
 }
 
-double Progress::InputRatio(const PlanNode& node, const Link& link) const {
-  double ratio = 1;
-  if (link.outer >= 0) ratio = Ratio(states_[link.outer].total, states_[link.outer].prior);
-  if (link.inner >= 0 && node.join != JoinKind::kSemi && node.join != JoinKind::kAnti) {
-    double inner = Ratio(states_[link.inner].total, states_[link.inner].prior);
+double Progress::InputRatio(const PlanNode& node, const Link& link, double NodeState::*now,
+                            double NodeState::*then) const {
+  auto of = [&](int i) { return Ratio(states_[i].*now, states_[i].*then); };
+  if (link.outer < 0 || node.op == Operator::kBitmapHeapScan) return link.loop_source >= 0 ? of(link.loop_source) : 1;
+  if (node.op == Operator::kAgg && node.agg == AggStrategy::kPlain) {
+    return link.loop_source >= 0 ? of(link.loop_source) : 1;
+  }
+  double ratio = of(link.outer);
+  // The rounds of a recursion follow its own estimate: not the other way round.
+  bool inner = link.inner >= 0 && node.join != JoinKind::kSemi && node.join != JoinKind::kAnti &&
+               node.op != Operator::kRecursiveUnion;
+  if (inner) {
     // Rows of a looped inner side already hold the outer's ratio.
-    ratio = links_[link.inner].loop_source == link.outer ? inner : ratio * inner;
+    bool looped = links_[link.inner].loop_source == link.outer;
+    ratio = looped ? of(link.inner) : ratio * of(link.inner);
   }
   if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend || node.op == Operator::kBitmapOr) {
-    double total = 0, prior = 0;
+    double sum_now = 0, sum_then = 0;
     for (int c = link.first_child; c >= 0; c = links_[c].next_sibling) {
-      total += states_[c].total;
-      prior += states_[c].prior;
+      sum_now += states_[c].*now;
+      sum_then += states_[c].*then;
     }
-    ratio = Ratio(total, prior);
+    ratio = Ratio(sum_now, sum_then);
   }
   return std::clamp(ratio, 1 / kMaxRatio, kMaxRatio);
 }
@@ -181,14 +195,9 @@ void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* st
     return;
   }
   if (positioned) {
-    bool scan = c.total_units > 0 && link.loop_source < 0 && state->log_sd < 0.2;
-    if (c.rows < 0) {
-      state->total = expected;
-    } else if (scan) {
-      state->total = ScanPosterior(state->rows, fraction, expected, state->log_sd);
-    } else {
-      state->total = Posterior(state->rows, fraction, expected, state->strength);
-    }
+    state->total = c.rows < 0 ? expected
+                              : Believed(state->rows, fraction, expected, state->strength, state->log_sd,
+                                         link.loop_source < 0 ? kClustering : kJoinClustering);
     state->fraction = fraction;
   } else {
     state->total = std::max(MeanBeyond(expected, state->log_sd, state->rows), state->rows + 1);
@@ -217,7 +226,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     return;
   }
   const NodeState& outer = states_[link.outer];
-  double expected = state.prior * InputRatio(node, link);
+  double expected = state.prior * InputRatio(node, link, &NodeState::total, &NodeState::prior);
   double input = InputFraction(node, link, std::max(0.0, c.rows));
   state.input_over = outer.finished || (outer.fraction >= 1 && outer.started);
   bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||
@@ -226,9 +235,6 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   bool looped = link.loop_source >= 0 || link.in_subplan || (link.recursion >= 0 && node.op != Operator::kHash);
   if (passes && !looped) {
     expected = node.bounded ? std::min(state.prior, outer.total) : outer.total;
-  }
-  if (looped && link.loop_source >= 0 && node.op == Operator::kAgg && node.agg == AggStrategy::kPlain) {
-    expected = state.prior * Ratio(states_[link.loop_source].total, states_[link.loop_source].prior);
   }
   double counted = c.rows;
   if (node.op == Operator::kHash && node.parent >= 0) counted = counters[node.parent].held_rows;
@@ -246,8 +252,6 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     return;
   }
   if (node.op == Operator::kRecursiveUnion && !looped) {
-    // Not by the inner ratio: the rounds' own estimates follow this one.
-    expected = state.prior * Ratio(outer.total, outer.prior);
     state.total = std::max(MeanBeyond(std::max(expected, outer.total), state.log_sd, state.rows), state.rows + 1);
     state.fraction = Share(state.rows, state.total);
     return;
@@ -284,11 +288,13 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
       const NodeState& source = states_[link.loop_source];
       f = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
     }
-    state.total = counted >= 0 ? Posterior(state.rows, f, expected, state.strength) : expected;
+    state.total =
+        counted >= 0 ? Believed(state.rows, f, expected, state.strength, state.log_sd, kJoinClustering) : expected;
     state.fraction = f;
     return;
   }
-  double total = counted >= 0 ? Posterior(state.rows, input, expected, state.strength) : expected;
+  double total =
+      counted >= 0 ? Believed(state.rows, input, expected, state.strength, state.log_sd, kJoinClustering) : expected;
   if (node.op == Operator::kUnique || node.op == Operator::kGroup || node.op == Operator::kLimit) {
     total = std::min(total, std::max(outer.total, state.rows));
   }
@@ -303,7 +309,8 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   if (node.op == Operator::kHashJoin && c.batches > 1) {
     double batches = (std::max(0.0, c.batch_now) + 0.5) / c.batches;
     state.fraction = outer.finished || input >= 1 ? std::max(0.5, 0.5 + 0.5 * batches) : 0.5 * input;
-    if (counted >= 0) total = Posterior(state.rows, state.fraction, expected, state.strength);
+    if (counted >= 0)
+      total = Believed(state.rows, state.fraction, expected, state.strength, state.log_sd, kJoinClustering);
   }
   state.total = std::max(total, state.rows);
 }
