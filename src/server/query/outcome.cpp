@@ -63,7 +63,9 @@ static void FillNodes(const Tracker* tracker, bool nodes_alive, OutcomeRecord* r
 // A statement tracked late was read from memory alone: now there is time for names and features.
 static void DescribeLate(Tracker* tracker) {
   static PlanTree full;
-  ReadPlan(tracker->query->plannedstmt, ReadDepth::kFull, &full);
+  const QueryDesc* query = tracker->query;
+  ReadPlan(query->plannedstmt, ReadDepth::kFull, &full);
+  if (full.query_id == 0) tracker->plan.query_id = NameByText(query->plannedstmt, query->sourceText);
   if (!pg::Advise("describe a statement", [&] {
         tracker->fingerprint = PlanFingerprint(full);
         tracker->features = ExtractFeatures(full, Moment());
@@ -117,7 +119,7 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   record->user = GetUserId();
   record->pid = MyProcPid;
   record->nest_level = tracker->nest_level;
-  record->query_id = static_cast<int64_t>(tracker->query->plannedstmt->queryId);
+  record->query_id = tracker->plan.query_id;
   record->fingerprint = tracker->fingerprint;
   record->started = tracker->started;
   record->finished = GetCurrentTimestamp();

@@ -108,7 +108,7 @@ Tracker* StartTracking(QueryDesc* query, int nest_level) {
   TieToQueryMemory(tracker);
   static StatementFacts facts;
   MemoryContext caller = MemoryContextSwitchTo(query->estate->es_query_cxt);
-  DescribeStatement(query->plannedstmt, &tracker->plan, &facts);
+  DescribeStatement(query->plannedstmt, query->sourceText, &tracker->plan, &facts);
   tracker->outcomes_wanted = OutcomesWanted();
   MemoryContextSwitchTo(caller);
   tracker->plan.to_client = nest_level == 0 && query->dest != nullptr &&
@@ -238,7 +238,7 @@ static void PublishStart(Tracker* tracker) {
   slot->nest_level = tracker->nest_level;
   slot->database = MyDatabaseId;
   slot->user = GetUserId();
-  slot->query_id = static_cast<int64_t>(tracker->query->plannedstmt->queryId);
+  slot->query_id = tracker->plan.query_id;
   slot->fingerprint = tracker->fingerprint;
   slot->started = tracker->started;
   slot->elapsed_ms = ElapsedMs(tracker);
