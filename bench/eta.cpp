@@ -171,7 +171,7 @@ bool CheckPhase(const std::string& phase, const Figures& figures, double median,
 Verdict RunEta(const Options& options) {
   const double interval_ms = options.Number("interval", 20);
   const double timeout_ms = options.Number("timeout", 30000);
-  const double shortest_ms = options.Number("shortest", 300);
+  const double shortest_ms = options.Number("shortest", 250);
   const double longest_ms = options.Number("longest", 15000);
   const int folds = static_cast<int>(options.Number("folds", 4));
   const int repeats = static_cast<int>(options.Number("repeats", 5));
@@ -190,6 +190,7 @@ Verdict RunEta(const Options& options) {
 
   // Which templates run long enough; the extension looks away, caches get warm.
   std::vector<const Template*> watched, others;
+  Json durations;
   for (auto& [data, one] : watchers) {
     pqxx::nontransaction transaction(one->runner());
     transaction.exec("SET query_shaper.mode = off");
@@ -201,6 +202,7 @@ Verdict RunEta(const Options& options) {
       times.push_back(run.error.empty() ? run.total_ms : timeout_ms);
     }
     const double median = Quantile(times, 0.5);
+    durations.Set(query.name, median);
     (median >= shortest_ms && median <= longest_ms ? watched : others).push_back(&query);
   }
   for (auto& [data, one] : watchers) {
@@ -257,6 +259,7 @@ Verdict RunEta(const Options& options) {
 
   Json result;
   result.Set("templates", laboratory.templates.size()).Set("watched", watched.size()).Set("interval_ms", interval_ms);
+  result.Set("median_ms_unwatched", std::move(durations));
   if (cold) result.Set("cold", Print("cold server", cold_figures));
   result.Set("first", Print("first run, others seen", first_figures));
   result.Set("repeated", Print("repeated, other constants", repeated_figures));
