@@ -11,7 +11,7 @@ SELECT nest_level, datname = current_database() AS here, usename = current_user 
   temp_kb, workers, stalled, late
 FROM query_shaper.activity WHERE pid = pg_backend_pid();
 
-SELECT bar ~ '^\[[#.]{20}\] +[0-9]+% left [0-9.]+[a-z]+ \([0-9.]+[a-z]+\.\.[0-9.]+[a-z]+\) *$' AS bar, length(bar)
+SELECT bar ~ '^\[[#.]{20}\] +[0-9]+% left ([0-9.]+[a-z]+)+ \(([0-9.]+[a-z]+)+\.\.([0-9.]+[a-z]+)+\) *$' AS bar, length(bar)
 FROM query_shaper.activity WHERE pid = pg_backend_pid();
 
 SET enable_hashjoin = on;

@@ -25,7 +25,7 @@ SELECT count(*) FROM foretold WHERE kind < 4;
 SELECT count(*) FROM foretold WHERE kind < 5;
 SELECT count(*) FROM foretold WHERE kind < 6;
 SELECT query_shaper.flush();
-SELECT rows, high_ms < 60000 AS narrow FROM query_shaper.predict('SELECT count(*) FROM foretold WHERE kind < 7');
+SELECT rows, low_ms > 0 AS known FROM query_shaper.predict('SELECT count(*) FROM foretold WHERE kind < 7');
 SELECT count(*) AS predictions, bool_and(low_ms <= predicted_ms AND predicted_ms <= high_ms) AS intervals,
   bool_and(actual_ms > 0) AS outcomes, bool_and(predicted_memory_kb >= 0 AND actual_memory_kb >= 0) AS memory,
   bool_and(origin IN ('cache', 'linear', 'online', 'blend')) AS origins, bool_and(at <= clock_timestamp()) AS past,
