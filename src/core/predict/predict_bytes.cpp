@@ -1,3 +1,5 @@
+#include <cstddef>
+
 #include "core/base/bytes.h"
 #include "core/predict/predict.h"
 
@@ -10,6 +12,11 @@ constexpr uint32_t kModelsMagic = 0x4c4d5351;   // "QSML"
 // Grows with every change of the layouts below, of the features or of the regressors.
 constexpr uint32_t kProfileVersion = 1;
 constexpr uint32_t kModelsVersion = 1;
+
+// A field that is added must be stored too, under a new version: these fail until that is done.
+static_assert(sizeof(Pace) == sizeof(float) * (2 + 2 * kMaxPipelines + 3 * kPaceNodes + kCurvePoints + 1));
+static_assert(offsetof(Profile, pace) ==
+              sizeof(double) * (5 + 3 * kTargets + 2 * kRegressors + kRegressors * kRegressors + kModels));
 
 [[noreturn]] void Corrupt() { throw Error(Fault::kCorruptModel, "stored model holds a number out of its range"); }
 
