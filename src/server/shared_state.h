@@ -154,7 +154,7 @@ struct DatabaseSlot {
   int32_t learner_pid;     // 0: none running
   int32_t learner_procno;  // of its PGPROC, to set its latch
   bool learner_failed;     // set when one is started, cleared by its orderly end
-  bool refresh;            // read what is new in the tables: a standby follows its primary
+  bool refresh;            // look at the tables: a standby follows its primary; the extension may be gone
   TimestampTz learner_started;
   TimestampTz loaded_at;    // when the tables were last read; 0: never
   uint32_t loaded_version;  // of the stored models read last: a standby reads those of its primary when they are newer
