@@ -56,9 +56,19 @@ Tracker* FindTracker(const QueryDesc* query) {
   return nullptr;
 }
 
-// A scan without a filter returns rows so fast that counting them shows; its position in the heap tells as much.
 static bool NeedsWrapper(const PlanState* state, bool heap_position) {
-  return !(IsA(state, SeqScanState) && heap_position && state->qual == nullptr);
+  switch (nodeTag(state)) {
+    case T_SeqScanState:
+      // Without a filter it returns rows so fast that counting them shows; its position in the heap tells as much.
+      return !heap_position || state->qual != nullptr;
+    case T_HashState:
+    case T_BitmapIndexScanState:
+    case T_BitmapAndState:
+    case T_BitmapOrState:
+      return false;  // they hand over all they have at once, past ExecProcNode
+    default:
+      return true;
+  }
 }
 
 static void AttachNode(PlanState* state, void* context) {
