@@ -1,0 +1,137 @@
+// Refined rows by shape of plan, and what a finished run teaches of them.
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <memory>
+
+#include "track/track_plans.h"
+
+namespace query_shaper {
+
+using namespace track_test;
+
+namespace {
+
+double Refined(const Progress& progress, int i) { return static_cast<double>(progress.nodes()[i].refined_rows); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(refine)
+
+BOOST_AUTO_TEST_CASE(inner_rows_follow_the_outer_fraction) {
+  PlanTree plan;
+  AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1000).join = JoinKind::kInner;
+  SetRelation(&AddNode(&plan, 0, ChildRole::kOuter, Operator::kSeqScan, 1000), 1000, 100);
+  SetRelation(&AddNode(&plan, 0, ChildRole::kInner, Operator::kIndexScan, 1), 1e6, 10000);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  counters[1].done_units = 50;
+  counters[1].total_units = 100;
+  counters[1].rows = 500;
+  counters[0].rows = counters[2].rows = 50000;  // a hundred a loop instead of one
+  progress->Update(plan, counters, At(500));
+  BOOST_TEST(Refined(*progress, 2) > 80000);
+  BOOST_TEST(Refined(*progress, 2) < 120000);
+  BOOST_TEST(Refined(*progress, 0) > 80000);
+}
+
+BOOST_AUTO_TEST_CASE(a_material_read_once_is_no_finished_loop) {
+  PlanTree plan;
+  AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1e5).join = JoinKind::kInner;
+  SetRelation(&AddNode(&plan, 0, ChildRole::kOuter, Operator::kSeqScan, 1000), 1000, 100);
+  AddNode(&plan, 0, ChildRole::kInner, Operator::kMaterial, 100);
+  SetRelation(&AddNode(&plan, 2, ChildRole::kOuter, Operator::kSeqScan, 100), 100, 10);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  counters[1].done_units = 10;
+  counters[1].total_units = 100;
+  counters[1].rows = 100;
+  counters[2].rows = 10000;
+  counters[2].ended = counters[3].ended = true;
+  counters[3].rows = 100;
+  progress->Update(plan, counters, At(100));
+  BOOST_TEST(progress->nodes()[3].progress == 1);
+  BOOST_TEST(progress->nodes()[2].progress < 0.2);
+  BOOST_TEST(Refined(*progress, 2) > 80000);
+}
+
+BOOST_AUTO_TEST_CASE(rewound_inner_side_does_not_end_a_merge_join) {
+  PlanTree plan;
+  AddNode(&plan, -1, ChildRole::kRoot, Operator::kMergeJoin, 1000).join = JoinKind::kInner;
+  AddNode(&plan, 0, ChildRole::kOuter, Operator::kSort, 1000);
+  SetRelation(&AddNode(&plan, 1, ChildRole::kOuter, Operator::kSeqScan, 1000), 1000, 100);
+  AddNode(&plan, 0, ChildRole::kInner, Operator::kSort, 1000);
+  SetRelation(&AddNode(&plan, 3, ChildRole::kOuter, Operator::kSeqScan, 1000), 1000, 100);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  for (int i : {2, 4}) {
+    counters[i].rows = 1000;
+    counters[i].ended = true;
+  }
+  counters[1].sorted = counters[3].sorted = true;
+  counters[1].rows = 250;
+  counters[3].rows = counters[0].rows = 50000;
+  progress->Update(plan, counters, At(500));
+  BOOST_TEST(Refined(*progress, 0) > 90000);
+}
+
+BOOST_AUTO_TEST_CASE(groups_saturate) {
+  PlanTree plan;
+  PlanNode& agg = AddNode(&plan, -1, ChildRole::kRoot, Operator::kAgg, 1e6);
+  agg.agg = AggStrategy::kHashed;
+  agg.groups = 1e6;
+  SetRelation(&AddNode(&plan, 0, ChildRole::kOuter, Operator::kSeqScan, 1e6), 1e6, 10000);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  counters[0].rows = 0;
+  counters[0].held_rows = 100;
+  counters[1].done_units = 5000;
+  counters[1].total_units = 10000;
+  progress->Update(plan, counters, At(500));
+  BOOST_TEST(Refined(*progress, 0) >= 100);
+  BOOST_TEST(Refined(*progress, 0) < 1000);
+}
+
+BOOST_AUTO_TEST_CASE(what_runs_teach_is_expected_of_the_next) {
+  PlanTree plan = JoinPlan();
+  Pace pace;
+  for (int run = 0; run < 3; ++run) {
+    auto progress = std::make_unique<Progress>();
+    progress->Begin(plan, Guess(1000, 1), run == 0 ? nullptr : &pace, nullptr);
+    if (run == 2) {
+      NodeCounters none[kMaxPlanNodes];
+      progress->Update(plan, none, At(1));
+      BOOST_TEST(Refined(*progress, 1) < 5e4);
+      BOOST_TEST(Refined(*progress, 1) > 2e3);
+      break;
+    }
+    NodeCounters counters[kMaxPlanNodes];
+    JoinAt(counters, 1);
+    counters[1].rows = 1e4;  // one row in a hundred of what the planner thinks
+    for (int i = 0; i < plan.count; ++i) counters[i].ended = true;
+    PaceSample sample;
+    progress->Finish(plan, counters, 1000, &sample);
+    BOOST_TEST(((sample.row_known >> 1) & 1) == 1);
+    BOOST_TEST(std::fabs(static_cast<double>(sample.row_factor[1]) - std::log(0.01)) < 0.1);
+    LearnPace(sample, 0.9, &pace);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_unread_join_keeps_its_estimate) {
+  PlanTree plan = JoinPlan();
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  JoinAt(counters, 0.25);
+  progress->Update(plan, counters, At(250));
+  BOOST_TEST(Refined(*progress, 1) > 5e5);
+  BOOST_TEST(progress->nodes()[1].progress < 0.6);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace query_shaper
