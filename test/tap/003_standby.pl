@@ -36,6 +36,12 @@ $primary->wait_for_catchup($standby);
 my $known = "SELECT (features->>'since_last_run')::float8 < 10 FROM query_shaper.fingerprint('SELECT k, max(v) FROM sample GROUP BY k')";
 ok($standby->poll_query_until('postgres', $known), 'what the primary learned later arrives, too');
 
+# And goes again.
+my $query_id = $primary->safe_psql('postgres', "SELECT query_id FROM query_shaper.history WHERE query LIKE '%max(v)%'");
+$primary->safe_psql('postgres', "SELECT query_shaper.forget($query_id)");
+$primary->wait_for_catchup($standby);
+ok($standby->poll_query_until('postgres', $known, 'f'), 'what the primary forgets the standby forgets');
+
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.history WHERE query LIKE \'%sum(v)%sample%\''), 1, 'the history can be read on the standby');
 my $running = $standby->background_psql('postgres', on_error_stop => 0);
 my $backend = $running->query_safe('SELECT pg_backend_pid()');

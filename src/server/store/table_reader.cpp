@@ -95,8 +95,10 @@ void Publish(Oid database, int64 query_id, int64 fingerprint, const Profile& pro
   LWLockRelease(shared->knowledge_lock);
 }
 
-void LoadProfiles(DatabaseSlot* slot) {
+// Returns the number of profiles in the table.
+int64 LoadProfiles(DatabaseSlot* slot) {
   int64 corrupt = 0;
+  int64 stored_profiles = 0;
   TableCall remove("DELETE FROM query_shaper.profile_data WHERE query_id = $1 AND fingerprint = $2");
   Oid types[] = {INT8OID};
   Datum values[] = {Int64GetDatum(shared->profile_capacity)};
@@ -111,6 +113,7 @@ void LoadProfiles(DatabaseSlot* slot) {
     // Removing a damaged row below changes SPI's own variables.
     SPITupleTable* const table = SPI_tuptable;
     const uint64 rows = SPI_processed;
+    stored_profiles += static_cast<int64>(rows);
     for (uint64 i = 0; i < rows; ++i) {
       bool null = false;
       HeapTuple const row = table->vals[i];
@@ -134,12 +137,36 @@ void LoadProfiles(DatabaseSlot* slot) {
     CHECK_FOR_INTERRUPTS();
   }
   SPI_cursor_close(portal);
-  if (corrupt == 0) return;
+  if (corrupt == 0) return stored_profiles;
   Count(kMetricModelsCorrupt, static_cast<uint64_t>(corrupt));
   ereport(LOG,
           (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored profiles are corrupt, these statements are learned anew"),
            errdetail(INT64_FORMAT " rows in table query_shaper.profile_data of database with OID %u are damaged.",
                      corrupt, slot->database)));
+  return stored_profiles;
+}
+
+int64 CleanProfiles(Oid database) {
+  int64 clean = 0;
+  HASH_SEQ_STATUS scan;
+  LWLockAcquire(shared->knowledge_lock, LW_SHARED);
+  hash_seq_init(&scan, Profiles());
+  while (const auto* entry = static_cast<const ProfileEntry*>(hash_seq_search(&scan)))
+    if (entry->key.database == database && !entry->dirty) ++clean;
+  LWLockRelease(shared->knowledge_lock);
+  return clean;
+}
+
+// What a primary has forgotten its standby has to forget: profiles that came from the table are no longer there.
+void LoadNewer(DatabaseSlot* slot) {
+  const uint32_t version = slot->loaded_version;
+  LoadModels(slot, false);
+  const int64 stored_profiles = LoadProfiles(slot);
+  if (!RecoveryInProgress() || (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles))
+    return;
+  ForgetKnowledge(slot);
+  LoadModels(slot, true);
+  LoadProfiles(slot);
 }
 
 }  // namespace
@@ -150,19 +177,19 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
   SPI_connect();
   PushActiveSnapshot(GetTransactionSnapshot());
   const bool present = OidIsValid(get_extension_oid("query_shaper", true));
-  if (present) {
-    if (all) {
-      ForgetKnowledge(slot);
-      slot->loaded_version = 0;
-      if (!RecoveryInProgress()) {
-        MergeDuplicates();
-        CommandCounterIncrement();
-        PopActiveSnapshot();
-        PushActiveSnapshot(GetTransactionSnapshot());
-      }
+  if (present && all) {
+    ForgetKnowledge(slot);
+    slot->loaded_version = 0;
+    if (!RecoveryInProgress()) {
+      MergeDuplicates();
+      CommandCounterIncrement();
+      PopActiveSnapshot();
+      PushActiveSnapshot(GetTransactionSnapshot());
     }
-    LoadModels(slot, all);
+    LoadModels(slot, true);
     LoadProfiles(slot);
+  } else if (present) {
+    LoadNewer(slot);
   }
   PopActiveSnapshot();
   SPI_finish();
