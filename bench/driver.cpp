@@ -64,6 +64,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   options.root = FindRoot();
+  StopClustersOnInterrupt();
   int status = 0;
   for (const Bench* bench : chosen) {
     std::printf("== %s: %s\n", bench->name, bench->summary);

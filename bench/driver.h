@@ -108,6 +108,9 @@ class Cluster {
   bool kept_ = false;
 };
 
+// On SIGINT and SIGTERM stops the clusters that are not kept, then ends the process.
+void StopClustersOnInterrupt();
+
 // CPU time in ms that a process has used, user and system.
 double ProcessCpuMs(int pid);
 double NowMs();  // monotonic

@@ -1,4 +1,6 @@
 // Options, commands, throwaway clusters and what the kernel says about a process.
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,9 +9,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <pqxx/pqxx>
+#include <set>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 #include "driver.h"
 
@@ -63,6 +68,39 @@ std::string ShellQuote(const std::string& text) {
   return quoted + "'";
 }
 
+namespace {
+
+std::mutex live_mutex;
+std::set<std::pair<std::string, std::string>> live;  // script and directory of the clusters that vanish with us
+int interrupt_pipe[2];
+
+void StopCluster(const std::string& script, const std::string& dir) {
+  RunCommand(ShellQuote(script) + " stop " + ShellQuote(dir));
+  std::error_code ignored;
+  fs::remove(fs::path(dir).parent_path(), ignored);
+}
+
+}  // namespace
+
+void StopClustersOnInterrupt() {
+  if (pipe2(interrupt_pipe, O_CLOEXEC) != 0) throw std::runtime_error("could not make a pipe");
+  // Handlers end with exec, so children keep their own ways with these signals.
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    const ssize_t written = write(interrupt_pipe[1], "", 1);
+    static_cast<void>(written);
+  };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::thread([] {
+    char byte;
+    while (read(interrupt_pipe[0], &byte, 1) != 1) continue;
+    const std::lock_guard<std::mutex> guard(live_mutex);
+    for (const auto& [script, dir] : live) StopCluster(script, dir);
+    _exit(130);
+  }).detach();
+}
+
 Cluster::Cluster(const Options& options, const std::string& name, const std::string& preload,
                  const std::vector<std::string>& settings)
     : script_(options.root + "/scripts/cluster.sh") {
@@ -89,6 +127,10 @@ Cluster::Cluster(const Options& options, const std::string& name, const std::str
     fs::permissions(pattern, fs::perms(0755));
     dir_ = pattern + "/" + name;
   }
+  if (!kept_) {
+    const std::lock_guard<std::mutex> guard(live_mutex);
+    live.emplace(script_, dir_);
+  }
   std::string command = "PRELOAD=" + ShellQuote(preload) + " " + ShellQuote(script_) + " start " + ShellQuote(dir_);
   for (const std::string& line : settings) command += " " + ShellQuote(line);
   const CommandResult started = RunCommand(command);
@@ -103,9 +145,9 @@ Cluster::Cluster(const Options& options, const std::string& name, const std::str
 
 Cluster::~Cluster() {
   if (kept_) return;
-  RunCommand(ShellQuote(script_) + " stop " + ShellQuote(dir_));
-  std::error_code ignored;
-  fs::remove(fs::path(dir_).parent_path(), ignored);
+  const std::lock_guard<std::mutex> guard(live_mutex);
+  live.erase({script_, dir_});
+  StopCluster(script_, dir_);
 }
 
 std::string Cluster::Connection(const std::string& database) const {
