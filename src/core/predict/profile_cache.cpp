@@ -22,7 +22,7 @@ constexpr double kDriftAlarm = 1.2;
 constexpr double kAlarmGain = 0.35;      // then the level has moved: follow
 constexpr double kPriorVariance = 0.15;  // of log outcome within one statement
 constexpr double kPriorRuns = 2;
-constexpr double kPriorSlope[kRegressors] = {0.2, 0.6, 0.0, 0.0};
+constexpr double kPriorSlope[kRegressors] = {0.1, 0.8, 0.0, 0.0};
 constexpr double kSlopeVariance[kRegressors] = {0.1, 0.15, 0.03, 0.03};
 constexpr double kShiftLimit = 4;  // log units that the slopes may move the mean
 
