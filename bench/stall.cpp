@@ -30,7 +30,7 @@ StallTrace WatchStall(const std::string& connection, int locked_id, double hold_
   std::string error;
   std::atomic<bool> over{false};
   const double start = NowMs();
-  std::thread thread([&] {
+  std::jthread thread([&] {
     try {
       pqxx::work transaction(watcher.runner());
       transaction.exec("UPDATE parcel SET weight = weight + 1");
