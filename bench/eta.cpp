@@ -28,6 +28,7 @@ const double kShares[] = {0.10, 0.25, 0.50, 0.75, 0.90};
 struct Figures {
   size_t runs = 0, shorter = 0, failed = 0, polls = 0, unseen = 0, inside = 0;
   std::array<std::vector<double>, kMethods> errors;                    // of every poll
+  std::array<std::vector<double>, kMethods> weights;                   // of these: polls of one run sum up to 1
   std::array<std::array<std::vector<double>, 5>, kMethods> at_shares;  // of the poll nearest to each share of the run
   std::map<std::string, std::vector<double>> by_template;              // our errors
   std::map<std::string, size_t> inside_by_template;
@@ -62,6 +63,7 @@ void Take(const Template& query, const WatchedRun& run, double previous_ms, Figu
     for (int method = 0; method < kMethods; method++) {
       if (shown[method] < 0) continue;
       figures->errors[method].push_back(std::fabs(shown[method] - left) / run.total_ms);
+      figures->weights[method].push_back(1.0 / double(run.polls.size()));
     }
     figures->by_template[query.name].push_back(std::fabs(poll.eta_ms - left) / run.total_ms);
   }
@@ -81,6 +83,23 @@ void Take(const Template& query, const WatchedRun& run, double previous_ms, Figu
   }
 }
 
+// A run of ten seconds has many more polls than one of half a second; here both weigh the same.
+double WeightedQuantile(const std::vector<double>& sample, const std::vector<double>& weights, double share) {
+  std::vector<std::pair<double, double>> sorted;
+  double whole = 0;
+  for (size_t i = 0; i < sample.size(); i++) {
+    sorted.emplace_back(sample[i], weights[i]);
+    whole += weights[i];
+  }
+  std::sort(sorted.begin(), sorted.end());
+  double below = 0;
+  for (const auto& [value, weight] : sorted) {
+    below += weight;
+    if (below >= share * whole) return value;
+  }
+  return std::nan("");
+}
+
 double Coverage(const Figures& figures) {
   return figures.polls > 0 ? double(figures.inside) / double(figures.polls) : std::nan("");
 }
@@ -98,9 +117,11 @@ Json Print(const std::string& phase, const Figures& figures) {
     if (figures.errors[method].empty()) continue;
     const Spread spread = SpreadOf(figures.errors[method]);
     const double p90 = Quantile(figures.errors[method], 0.9);
-    std::printf("  %-20s %7.3f %7.3f  ", kMethodNames[method], spread.median, p90);
+    const double run_median = WeightedQuantile(figures.errors[method], figures.weights[method], 0.5);
+    const double run_p90 = WeightedQuantile(figures.errors[method], figures.weights[method], 0.9);
+    std::printf("  %-20s %7.3f %7.3f (%.3f  %6.3f)  ", kMethodNames[method], spread.median, p90, run_median, run_p90);
     Json json = ToJson(spread);
-    json.Set("p90", p90);
+    json.Set("p90", p90).Set("median_runs_alike", run_median).Set("p90_runs_alike", run_p90);
     Json at = Json::Array();
     for (int share = 0; share < 5; share++) {
       const auto& errors = figures.at_shares[method][share];
