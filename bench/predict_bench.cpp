@@ -150,10 +150,23 @@ Verdict RunPredict(const Options& options) {
     std::fflush(stdout);
   }
 
+  // What no prediction can beat: the same statement twice in a row.
+  std::vector<double> twice;
+  for (const Template* query : templates) {
+    const std::string sql = text_of(*query);
+    const WatchedRun first = session(*query)->RunUnwatched(sql, timeout_ms);
+    const WatchedRun second = session(*query)->RunUnwatched(sql, timeout_ms);
+    if (!first.error.empty() || !second.error.empty() || first.total_ms < shortest_ms) continue;
+    twice.push_back(std::max(first.total_ms / second.total_ms, second.total_ms / first.total_ms));
+  }
+
   Json result;
+  result.Set("same_statement_twice", ToJson(SpreadOf(twice)));
   result.Set("templates", templates.size()).Set("failed", failed).Set("shortest_ms", shortest_ms);
   std::printf("runs of %.1f ms and longer by the client's clock; %zu runs failed or took over %.0f s\n", shortest_ms,
               failed, timeout_ms / 1000);
+  std::printf("the same statement twice in a row: q-error p50 %.3f p90 %.3f\n", Quantile(twice, 0.5),
+              Quantile(twice, 0.9));
   const Summary seen_summary = Print("seen, other constants", Longer(seen, shortest_ms), &result);
   const Summary left_out_summary = Print("left out", Longer(left_out, shortest_ms), &result);
   std::vector<Sample> all = Longer(seen, shortest_ms);
