@@ -16,6 +16,7 @@ constexpr double kLearnedWorkLogSd = 1.1;   // the same with learned rows
 constexpr double kSlowest = 0.3;            // bounds of the filter's speed against the average
 constexpr double kFastest = 3;
 constexpr double kStallMs = 150;     // a shorter wait is part of ordinary running
+constexpr double kAliveShare = 0.1;  // of the wall time on the processor: a waiting process has only its ticks
 constexpr double kBandFloorMs = 10;  // the band's resolution near the end
 
 // Found on recorded runs of some sixty statements; in pairs: first run, repeated run.
@@ -136,13 +137,20 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   double step = done - done_;
   done_ = done;
   if (moved) moved_ms_ = now;
-  bool stalled = !moved && tick.wait != Wait::kNone && now - moved_ms_ >= kStallMs;
+  // A sort that spills moves no row for long, but blocks and the processor tell that it works.
+  bool alive = moved || tick.temp_blocks > temp_blocks_ || tick.read_blocks > read_blocks_ ||
+               tick.cpu_ms - cpu_ms_ > kAliveShare * dt;
+  temp_blocks_ = tick.temp_blocks;
+  read_blocks_ = tick.read_blocks;
+  cpu_ms_ = tick.cpu_ms;
+  if (alive) alive_ms_ = now;
+  bool stalled = tick.wait != Wait::kNone && now - alive_ms_ >= kStallMs;
   double total = std::max(done + open_now + open_later, 1e-6);
 
   if (stalled) {
     // Whatever holds the statement says nothing of when it lets go: what was left is still left, and as much
     // again is to be feared as was waited already.
-    double waited = now - moved_ms_;
+    double waited = now - alive_ms_;
     stall_ms_ += stalled_ ? dt : waited;
     stalled_ = true;
     measured_ms_ = now;

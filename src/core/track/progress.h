@@ -178,9 +178,13 @@ class Progress {
   double last_ms_ = 0;                              // elapsed at the last tick
   double measured_ms_ = 0;                          // elapsed at the filter's last measurement
   double moved_ms_ = 0;                             // elapsed when a counter last moved
-  double stall_ms_ = 0;                             // total time stalled
-  double eta_ms_ = 0, eta_log_sd_ = 1;              // as last shown, before a stall
-  int16_t current_ = 0;                             // pipeline that moved last
+  double alive_ms_ = 0;                             // elapsed when it last showed any sign of work
+  double temp_blocks_ = 0;
+  double read_blocks_ = 0;
+  double cpu_ms_ = 0;
+  double stall_ms_ = 0;                 // total time stalled
+  double eta_ms_ = 0, eta_log_sd_ = 1;  // as last shown, before a stall
+  int16_t current_ = 0;                 // pipeline that moved last
   double trace_step_ms_ = 0;
   float trace_log_sd_[kTracePoints];
 };

@@ -119,6 +119,26 @@ BOOST_AUTO_TEST_CASE(silent_sort_goes_on_by_time) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(waiting_for_its_own_temporary_files_is_no_stall) {
+  PlanTree plan = ScanPlan(1e6);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(2000, 0.3), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  ScanAt(counters, 0.3, 1);
+  for (double t = 10; t <= 1000; t += 10) {
+    Tick tick = At(t, Wait::kIo);
+    tick.temp_blocks = t / 5;
+    BOOST_TEST(!progress->Update(plan, counters, tick).stalled);
+  }
+  TimeLeft left;
+  for (double t = 1010; t <= 1400; t += 10) {
+    Tick tick = At(t, Wait::kIo);
+    tick.temp_blocks = 200;
+    left = progress->Update(plan, counters, tick);
+  }
+  BOOST_TEST(left.stalled);
+}
+
 BOOST_AUTO_TEST_CASE(limit_cuts_what_is_below) {
   PlanTree plan;
   AddNode(&plan, -1, ChildRole::kRoot, Operator::kLimit, 1000).limit_rows = 1000;

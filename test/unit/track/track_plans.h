@@ -77,7 +77,8 @@ inline void JoinAt(NodeCounters* counters, double share) {
 
 inline Tick At(double elapsed_ms, Wait wait = Wait::kNone) {
   Tick tick;
-  tick.elapsed_ms = tick.cpu_ms = elapsed_ms;
+  tick.elapsed_ms = elapsed_ms;
+  if (wait == Wait::kNone) tick.cpu_ms = elapsed_ms;  // a waiting process uses none
   tick.wait = wait;
   return tick;
 }
