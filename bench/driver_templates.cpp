@@ -53,8 +53,8 @@ Template ParseTemplate(const std::string& name, const std::string& text) {
 }
 
 std::vector<Template> ReadTemplates(const Options& options) {
-  const std::string data = options.DataDir();
-  const fs::path dir = fs::path(options.root) / (data.empty() ? "bench/made/templates" : "bench/workload");
+  const bool made = options.DataDir().empty() || options.Text("data-sets", "") == "made";
+  const fs::path dir = fs::path(options.root) / (made ? "bench/made/templates" : "bench/workload");
   std::vector<Template> templates;
   for (const auto& entry : fs::directory_iterator(dir)) {
     if (entry.path().extension() != ".sql") continue;

@@ -25,7 +25,7 @@ struct Template {
 // Reads the header lines "-- data: NAME" and "-- param NAME: SQL", then the statement.
 Template ParseTemplate(const std::string& name, const std::string& text);
 
-// All templates whose data set is there: bench/workload with a data folder, else bench/made.
+// All templates whose data set is there: bench/workload with a data folder, else (or with --data-sets made) bench/made.
 // --templates a,b,c selects by name, --data-sets stats,gene by data set.
 std::vector<Template> ReadTemplates(const Options& options);
 
