@@ -93,6 +93,12 @@ run_part() {
     cd "$output" || exit 1
     as_server_user timeout "${PART_TIMEOUT:-1500}" "$driver" --outputdir="$output" --bindir="$PG_BINDIR" "${arguments[@]}" \
       </dev/null >"$output/driver.log" 2>&1
+    status=$?
+    if [ "$kind" = ours ]; then
+      "$PG_BINDIR/psql" -X -Atq -d postgres -c "select name, value from query_shaper.metrics order by name" \
+        >"$output/metrics" 2>&1
+    fi
+    exit "$status"
   )
   status=$?
   cp "$cluster/log" "$output/server.log"
@@ -128,6 +134,26 @@ troubles() {
   sed "s#$server##g" "$1" |
     grep -nE 'TRAP:|PANIC: |was terminated by signal|(WARNING|ERROR|FATAL): .*query_shaper|\] query_shaper.*(WARNING|ERROR|FATAL): ' |
     grep -vE 'FATAL: +terminating .*due to administrator command' | head -n 40 | grep .
+}
+
+metric() {
+  awk -F'|' -v name="$1" '$1 ~ name "$" {n += $2} END {print n + 0}' "$2/metrics"
+}
+
+# A run in which the extension saw nothing, or failed inwardly while the queries went on, proves nothing.
+inward_failures() {
+  local name wrong=1
+  if [ "$(metric outcomes_sent_total "$1")" = 0 ]; then
+    echo "core-regress: the extension saw no statement"
+    wrong=0
+  fi
+  for name in advice_failed_total learner_failures_total models_corrupt_total; do
+    if [ "$(metric "$name" "$1")" != 0 ]; then
+      echo "core-regress: $name is $(metric "$name" "$1")"
+      wrong=0
+    fi
+  done
+  return "$wrong"
 }
 
 baseline_of() {
@@ -181,7 +207,11 @@ for part in $parts; do
     if troubles "$output/server.log"; then
       bad=$((bad + 1))
     fi
-    echo "core-regress: $part pass $pass: $good as expected, $bad not, $((SECONDS - begun)) s"
+    if inward_failures "$output"; then
+      bad=$((bad + 1))
+    fi
+    echo "core-regress: $part pass $pass: $good as expected, $bad not, $((SECONDS - begun)) s," \
+      "$(metric outcomes_sent_total "$output") statements tracked"
     if [ "$bad" != 0 ]; then
       head -n 200 "$output/regression.diffs" 2>/dev/null
     fi

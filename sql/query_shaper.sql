@@ -80,6 +80,13 @@ CREATE TABLE event_data (
 );
 CREATE INDEX ON event_data (at);
 
+-- A publication FOR ALL TABLES would otherwise refuse the learner's updates: the keys are not constraints.
+ALTER TABLE history_data REPLICA IDENTITY FULL;
+ALTER TABLE profile_data REPLICA IDENTITY FULL;
+ALTER TABLE model_data REPLICA IDENTITY FULL;
+ALTER TABLE prediction_data REPLICA IDENTITY FULL;
+ALTER TABLE event_data REPLICA IDENTITY FULL;
+
 SELECT pg_catalog.pg_extension_config_dump('history_data', '');
 SELECT pg_catalog.pg_extension_config_dump('profile_data', '');
 SELECT pg_catalog.pg_extension_config_dump('model_data', '');
