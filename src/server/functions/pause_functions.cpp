@@ -12,6 +12,7 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/wait_event.h"
 }
 
 namespace query_shaper {
@@ -95,6 +96,18 @@ static void NoteRequest(const char* action, const StatementSlot& statement, int 
   SendEvent(event);
 }
 
+// Returns when the statement has seen the request, so that it stops at its next row, or after a second: a long
+// tick_interval is not waited for.
+static void AwaitArmed(const RunningProcess& found, int pid, const StatementSlot& statement, StatementSlot* now) {
+  constexpr int kLooks = 200;
+  for (int look = 0; look < kLooks && !found.slot->armed; ++look) {
+    if (!ReadOutermost(found, pid, now) || now->started != statement.started) return;
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 5L, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
 QUERY_SHAPER_FUNCTION(query_shaper_pause) {
   const int pid = PG_GETARG_INT32(0);
   RequireSharedState();
@@ -107,7 +120,9 @@ QUERY_SHAPER_FUNCTION(query_shaper_pause) {
   auto* const after = static_cast<StatementSlot*>(palloc(sizeof(StatementSlot)));
   if (ReadOutermost(found, pid, statement)) {
     if (statement->state == StatementState::kPaused) return BoolGetDatum(true);
+    found.slot->armed = false;
     RequestAll(found, pid, kRequestPause);
+    AwaitArmed(found, pid, *statement, after);
     // A statement that ended meanwhile has left the request to the next one, which nobody meant.
     if (ReadOutermost(found, pid, after) && after->started == statement->started) {
       NoteRequest("pause", *statement, pid);

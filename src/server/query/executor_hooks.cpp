@@ -63,7 +63,9 @@ void OnTick() {
     Tracker* tracker = frame->tracker;
     if (tracker != nullptr && tracker->used) TickTracker(tracker);
   }
-  if (pg_atomic_read_u32(&slot->request) == kRequestPause) ArmPause();
+  if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
+  ArmPause();
+  slot->armed = true;
 }
 
 void StartTicks() {
