@@ -18,14 +18,12 @@ namespace query_shaper::bench {
 
 namespace {
 
-// Shorter runs give too few polls to say anything.
-constexpr double kShortestMs = 200;
-
 enum Method { kOurs = 0, kElapsedProgress, kDne, kTgn, kPrevious, kMethods };
 const char* const kMethodNames[kMethods] = {"query_shaper", "elapsed/progress", "DNE", "TGN", "previous - elapsed"};
 const double kShares[] = {0.10, 0.25, 0.50, 0.75, 0.90};
 
 struct Figures {
+  double floor_ms = 0;  // shorter runs give too few polls to say anything
   size_t runs = 0, shorter = 0, failed = 0, polls = 0, unseen = 0, inside = 0;
   std::array<std::vector<double>, kMethods> errors;                    // of every poll
   std::array<std::vector<double>, kMethods> weights;                   // of these: polls of one run sum up to 1
@@ -46,7 +44,7 @@ void Take(const Template& query, const WatchedRun& run, double previous_ms, Figu
     figures->failed++;
     return;
   }
-  if (run.total_ms < kShortestMs) {
+  if (run.total_ms < figures->floor_ms) {
     figures->shorter++;
     return;
   }
@@ -109,7 +107,7 @@ Json Print(const std::string& phase, const Figures& figures) {
       "%s: %zu templates, %zu runs, %zu polls (%zu before it was shown); %zu runs under %.0f ms and %zu failed left "
       "out\n",
       phase.c_str(), figures.by_template.size(), figures.runs, figures.polls, figures.unseen, figures.shorter,
-      kShortestMs, figures.failed);
+      figures.floor_ms, figures.failed);
   std::printf("  %-20s %7s %7s   %s\n", "|error| / total", "median", "p90",
               "median (p90) at 10 25 50 75 90 % of the run");
   Json methods;
@@ -190,10 +188,12 @@ bool CheckPhase(const std::string& phase, const Figures& figures, double median,
 }  // namespace
 
 Verdict RunEta(const Options& options) {
-  const double interval_ms = options.Number("interval", 20);
+  const double interval_ms = options.Number("interval", 10);
   const double timeout_ms = options.Number("timeout", 30000);
   const double shortest_ms = options.Number("shortest", 250);
   const double longest_ms = options.Number("longest", 15000);
+  const double floor_ms = options.Number("floor", 80);
+  const size_t at_least = static_cast<size_t>(options.Number("watch", 24));
   const int folds = static_cast<int>(options.Number("folds", 4));
   const int repeats = static_cast<int>(options.Number("repeats", 5));
   const int train_runs = static_cast<int>(options.Number("train-runs", 2));
@@ -211,6 +211,7 @@ Verdict RunEta(const Options& options) {
 
   // Which templates run long enough; the extension looks away, caches get warm.
   std::vector<const Template*> watched, others;
+  std::vector<std::pair<double, const Template*>> by_duration;
   Json durations;
   for (auto& [data, one] : watchers) {
     pqxx::nontransaction transaction(one->runner());
@@ -224,17 +225,24 @@ Verdict RunEta(const Options& options) {
     }
     const double median = Quantile(times, 0.5);
     durations.Set(query.name, median);
-    (median >= shortest_ms && median <= longest_ms ? watched : others).push_back(&query);
+    by_duration.emplace_back(median, &query);
+  }
+  // A fast machine runs most templates in less than --shortest: then the longest ones are watched, down to the floor.
+  std::sort(by_duration.rbegin(), by_duration.rend());
+  for (const auto& [median, query] : by_duration) {
+    const bool long_enough = median >= shortest_ms || (watched.size() < at_least && median >= floor_ms);
+    (long_enough && median <= longest_ms ? watched : others).push_back(query);
   }
   for (auto& [data, one] : watchers) {
     pqxx::nontransaction transaction(one->runner());
     transaction.exec("RESET query_shaper.mode");
   }
-  std::printf("%zu of %zu templates take %.0f to %.0f ms (median of 3) and are watched\n", watched.size(),
-              laboratory.templates.size(), shortest_ms, longest_ms);
+  std::printf("%zu of %zu templates are watched: %.0f to %.0f ms, or the longest of %.0f ms and more\n", watched.size(),
+              laboratory.templates.size(), shortest_ms, longest_ms, floor_ms);
   std::fflush(stdout);
 
   Figures cold_figures, first_figures, repeated_figures;
+  for (Figures* figures : {&cold_figures, &first_figures, &repeated_figures}) figures->floor_ms = floor_ms;
   Json traces = Json::Array();
   const auto take = [&](const char* phase, const Template& query, const WatchedRun& run, double previous, Figures* to) {
     Take(query, run, previous, to);
