@@ -108,6 +108,7 @@ void PinSettings() {
   pin("search_path", "pg_catalog");
   pin("lock_timeout", "1s");
   pin("statement_timeout", "0");
+  pin("compute_query_id", "off");  // nameless, they stay out of pg_stat_statements
   pin("idle_in_transaction_session_timeout", "0");
   pin("default_transaction_isolation", "read committed");
   pin("default_transaction_read_only", "off");
