@@ -138,11 +138,9 @@ static Datum WholeNumber(double value) {
 QUERY_SHAPER_FUNCTION(query_shaper_predict) {
   PlannedStmt* const planned = PlanArgument(fcinfo);
   auto* const tree = static_cast<PlanTree*>(palloc0(sizeof(PlanTree)));
-  FeatureVector features;
-  Estimate estimate;
-  uint64_t fingerprint = 0;
-  PredictPlanned(planned, nullptr, tree, &features, &fingerprint, &estimate);
-  const Quantity* const targets = estimate.targets;
+  StatementFacts facts;
+  DescribeStatement(planned, nullptr, tree, &facts);
+  const Quantity* const targets = facts.estimate.targets;
   bool nulls[18] = {};
   Datum values[18] = {
       Float8GetDatum(targets[kTimeMs].value),
@@ -152,8 +150,8 @@ QUERY_SHAPER_FUNCTION(query_shaper_predict) {
       WholeNumber(targets[kRows].value),
       WholeNumber(targets[kTempKb].value),
       WholeNumber(targets[kBlocks].value),
-      CStringGetTextDatum(OriginName(estimate.origin)),
-      Int64GetDatum(static_cast<int64>(fingerprint)),
+      CStringGetTextDatum(OriginName(facts.estimate.origin)),
+      Int64GetDatum(static_cast<int64>(facts.fingerprint)),
       Int64GetDatum(tree->query_id),
       WholeNumber(targets[kMemoryKb].low),
       WholeNumber(targets[kMemoryKb].high),
@@ -183,13 +181,11 @@ static Datum FeaturesJson(const FeatureVector& features) {
 QUERY_SHAPER_FUNCTION(query_shaper_fingerprint) {
   PlannedStmt* const planned = PlanArgument(fcinfo);
   auto* const tree = static_cast<PlanTree*>(palloc0(sizeof(PlanTree)));
-  FeatureVector features;
-  Estimate estimate;
-  uint64_t fingerprint = 0;
-  PredictPlanned(planned, nullptr, tree, &features, &fingerprint, &estimate);
+  StatementFacts facts;
+  DescribeStatement(planned, nullptr, tree, &facts);
   bool nulls[3] = {};
-  Datum values[3] = {Int64GetDatum(tree->query_id), Int64GetDatum(static_cast<int64>(fingerprint)),
-                     FeaturesJson(features)};
+  Datum values[3] = {Int64GetDatum(tree->query_id), Int64GetDatum(static_cast<int64>(facts.fingerprint)),
+                     FeaturesJson(facts.features)};
   return HeapTupleGetDatum(heap_form_tuple(RowType(fcinfo), values, nulls));
 }
 

@@ -68,20 +68,10 @@ void DescribeStatement(const PlannedStmt* statement, const char* source_text, Pl
     facts->fingerprint = PlanFingerprint(*tree);
     Moment moment = ReadMoment(tree->query_id, facts->fingerprint);
     facts->features = ExtractFeatures(*tree, moment);
-    double since = -1;
     PredictStatement(tree->query_id, facts->fingerprint, facts->features, &facts->estimate, &facts->pace,
-                     &facts->has_pace, &facts->band, &since);
+                     &facts->has_pace, &facts->band, nullptr);
   });
   if (!advised) Count(kMetricAdviceFailed);
-}
-
-void PredictPlanned(PlannedStmt* statement, ParamListInfo params, PlanTree* tree, FeatureVector* features,
-                    uint64_t* fingerprint, Estimate* estimate) {
-  StatementFacts facts;
-  DescribeStatement(statement, nullptr, tree, &facts);
-  *features = facts.features;
-  *fingerprint = facts.fingerprint;
-  *estimate = facts.estimate;
 }
 
 }  // namespace query_shaper

@@ -3,9 +3,6 @@
 #include "core/plan/features.h"
 #include "core/predict/predict.h"
 #include "server/query/plan_reader.h"
-extern "C" {
-#include "nodes/params.h"
-}
 
 namespace query_shaper {
 
@@ -26,10 +23,6 @@ void DescribeStatement(const PlannedStmt* statement, const char* source_text, Pl
 // PostgreSQL gives none to the query inside DECLARE CURSOR, CREATE TABLE AS and COPY, nor to any when compute_query_id
 // is off: the same text but for its constants has the same name. 0 without a text.
 int64_t NameByText(const PlannedStmt* statement, const char* source_text);
-
-// What predict() and fingerprint() call.
-void PredictPlanned(PlannedStmt* statement, ParamListInfo params, PlanTree* tree, FeatureVector* features,
-                    uint64_t* fingerprint, Estimate* estimate);
 
 // Estimate from nothing but the plan's cost: for late tracking (signal context) and when prediction fails.
 Estimate ColdEstimate(double total_cost, double at_least_ms);
