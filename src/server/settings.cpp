@@ -12,12 +12,29 @@ namespace settings {
 int early_stage_rows = 10000;
 int early_stage_time_ms = 100;
 int events_max = 10000;
+int grow_memory = kSwitchOn;
 int half_life_s = 14 * 24 * 3600;
 int history_max = 5000;
 int late_tracking_ms = 100;
+int learn_rows = kSwitchOn;
 int max_databases = 16;
+int max_predicted_time_ms = 0;
+int memoize_subplans = kSwitchOn;
 double min_cost = 1000;
 int mode = kModeShape;
+double regret_limit = 0.3;
+int replan = kSwitchOn;
+double replan_factor = 10;
+int replan_limit = 3;
+int replan_min_time_ms = 20;
+int row_estimates_max = 10000;
+int runaway = kRunawayAdvise;
+double runaway_factor = 10;
+int runaway_min_time_ms = 10000;
+int shadow = kSwitchOn;
+int shadow_budget_ms = 2000;
+double shadow_fraction = 0.01;
+int shadow_min_time_ms = 2000;
 int tick_interval_ms = 10;
 int tracked_nest_levels = 4;
 }  // namespace settings
@@ -29,6 +46,25 @@ static const struct config_enum_entry kModes[] = {
     {"shape", kModeShape, false},
     {nullptr, 0, false},
 };
+
+static const struct config_enum_entry kSwitches[] = {
+    {"off", kSwitchOff, false},
+    {"advise", kSwitchAdvise, false},
+    {"on", kSwitchOn, false},
+    {nullptr, 0, false},
+};
+
+static const struct config_enum_entry kRunaways[] = {
+    {"off", kRunawayOff, false},
+    {"advise", kRunawayAdvise, false},
+    {"pause", kRunawayPause, false},
+    {"cancel", kRunawayCancel, false},
+    {nullptr, 0, false},
+};
+
+static void DefineSwitch(const char* name, const char* what, const char* more, int* value) {
+  DefineCustomEnumVariable(name, what, more, value, *value, kSwitches, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+}
 
 void DefineSettings() {
   using namespace settings;
@@ -45,6 +81,9 @@ void DefineSettings() {
   DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr,
                              &pg::fault, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 #endif
+  DefineSwitch("query_shaper.grow_memory",
+               "Sets whether a hash table that is about to spill against its plan is given more memory.", nullptr,
+               &grow_memory);
   DefineCustomIntVariable("query_shaper.half_life", "Sets the time after which the weight of a run has halved.",
                           nullptr, &half_life_s, half_life_s, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
                           nullptr);
@@ -58,16 +97,66 @@ void DefineSettings() {
                           "tracked all the same.",
                           "0 turns late tracking off.", &late_tracking_ms, late_tracking_ms, 0, INT_MAX, PGC_USERSET,
                           GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineSwitch("query_shaper.learn_rows", "Sets whether planning uses the row counts that earlier runs have shown.",
+               nullptr, &learn_rows);
   if (process_shared_preload_libraries_in_progress)
     DefineCustomIntVariable("query_shaper.max_databases", "Sets the number of databases that are learned from.",
                             nullptr, &max_databases, max_databases, 1, 1000, PGC_POSTMASTER, 0, nullptr, nullptr,
                             nullptr);
+  DefineCustomIntVariable("query_shaper.max_predicted_time",
+                          "Sets the predicted time above which a statement is refused before it runs.",
+                          "0 turns the limit off.", &max_predicted_time_ms, max_predicted_time_ms, 0, INT_MAX,
+                          PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineSwitch("query_shaper.memoize_subplans",
+               "Sets whether results of correlated subqueries are kept by the values of their parameters.", nullptr,
+               &memoize_subplans);
   DefineCustomRealVariable("query_shaper.min_cost", "Sets the planned cost below which a statement is only counted.",
                            nullptr, &min_cost, min_cost, 0, 1e15, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomEnumVariable("query_shaper.mode", "Sets what the extension does to queries.",
                            "off: nothing; observe: predict, watch and learn; advise: also report what would be done; "
                            "shape: do it.",
                            &mode, mode, kModes, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable("query_shaper.regret_limit",
+                           "Sets the share of a statement's known time that trying another plan may cost.", nullptr,
+                           &regret_limit, regret_limit, 0, 100, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineSwitch("query_shaper.replan", "Sets whether a running statement is given another plan when its own is wrong.",
+               nullptr, &replan);
+  DefineCustomRealVariable("query_shaper.replan_factor",
+                           "Sets how many times more rows than planned a node must deliver for a new plan to be "
+                           "considered.",
+                           nullptr, &replan_factor, replan_factor, 1, 1e9, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.replan_limit", "Sets how often one run of a statement may be planned anew.",
+                          nullptr, &replan_limit, replan_limit, 0, 100, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "query_shaper.replan_min_time", "Sets the running time before which a statement is not planned anew.", nullptr,
+      &replan_min_time_ms, replan_min_time_ms, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  if (process_shared_preload_libraries_in_progress)
+    DefineCustomIntVariable("query_shaper.row_estimates_max",
+                            "Sets the number of learned row counts kept in shared memory.",
+                            "Shared memory is sized by it at server start.", &row_estimates_max, row_estimates_max, 100,
+                            10000000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("query_shaper.runaway",
+                           "Sets what happens to a statement that takes far longer than predicted.",
+                           "off: nothing; advise: an event; pause: it is held; cancel: it is cancelled.", &runaway,
+                           runaway, kRunaways, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable("query_shaper.runaway_factor",
+                           "Sets how many times longer than predicted a statement must take to be a runaway.", nullptr,
+                           &runaway_factor, runaway_factor, 1, 1e9, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.runaway_min_time",
+                          "Sets the tracked time in all below which a statement is never a runaway.", nullptr,
+                          &runaway_min_time_ms, runaway_min_time_ms, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr,
+                          nullptr, nullptr);
+  DefineSwitch("query_shaper.shadow", "Sets whether a sampled run beside a long statement checks its row estimates.",
+               nullptr, &shadow);
+  DefineCustomIntVariable("query_shaper.shadow_budget", "Sets the time that a sampled run may take at most.", nullptr,
+                          &shadow_budget_ms, shadow_budget_ms, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr,
+                          nullptr);
+  DefineCustomRealVariable("query_shaper.shadow_fraction", "Sets the share of a relation that a sampled run reads.",
+                           nullptr, &shadow_fraction, shadow_fraction, 1e-6, 1, PGC_USERSET, 0, nullptr, nullptr,
+                           nullptr);
+  DefineCustomIntVariable("query_shaper.shadow_min_time", "Sets the predicted time below which no sampled run is made.",
+                          nullptr, &shadow_min_time_ms, shadow_min_time_ms, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
   DefineCustomIntVariable("query_shaper.tick_interval", "Sets the interval at which a running statement is looked at.",
                           nullptr, &tick_interval_ms, tick_interval_ms, 1, 10000, PGC_USERSET, GUC_UNIT_MS, nullptr,
                           nullptr, nullptr);

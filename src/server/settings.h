@@ -6,19 +6,48 @@ namespace query_shaper {
 
 enum Mode { kModeOff = 0, kModeObserve = 1, kModeAdvise = 2, kModeShape = 3 };
 
+// A capability's own switch. Ask Does() and Advises(): `mode` comes first.
+enum Switch { kSwitchOff = 0, kSwitchAdvise = 1, kSwitchOn = 2 };
+
+enum Runaway { kRunawayOff = 0, kRunawayAdvise = 1, kRunawayPause = 2, kRunawayCancel = 3 };
+
 namespace settings {
 extern int early_stage_rows;
 extern int early_stage_time_ms;
 extern int events_max;
+extern int grow_memory;  // Switch
 extern int half_life_s;
 extern int history_max;
 extern int late_tracking_ms;
+extern int learn_rows;  // Switch
 extern int max_databases;
+extern int max_predicted_time_ms;  // 0: no limit
+extern int memoize_subplans;       // Switch
 extern double min_cost;
 extern int mode;
+extern double regret_limit;
+extern int replan;  // Switch
+extern double replan_factor;
+extern int replan_limit;
+extern int replan_min_time_ms;
+extern int row_estimates_max;
+extern int runaway;  // Runaway
+extern double runaway_factor;
+extern int runaway_min_time_ms;
+extern int shadow;  // Switch
+extern int shadow_budget_ms;
+extern double shadow_fraction;
+extern int shadow_min_time_ms;
 extern int tick_interval_ms;
 extern int tracked_nest_levels;
 }  // namespace settings
+
+// Whether a capability acts, or only says in `events` what it would do.
+inline bool Does(int capability) { return settings::mode == kModeShape && capability == kSwitchOn; }
+inline bool Advises(int capability) {
+  return (settings::mode == kModeAdvise && capability != kSwitchOff) ||
+         (settings::mode == kModeShape && capability == kSwitchAdvise);
+}
 
 // Called by _PG_init. Settings of the postmaster are only defined while shared_preload_libraries is being processed.
 void DefineSettings();

@@ -1,0 +1,63 @@
+// What a set of relations under a set of clauses will return: rows learned per key, shared among constants.
+//
+// A key names relations and clauses with their constants taken out; the constants are features. A profile keeps the
+// last few constants with the rows they gave and the rows that the planner, left alone, expects for them ("natural"
+// rows: no learned figure in them, so that samples of different times compare). Equal constants answer with the decayed
+// mean of what was seen; other constants with the natural estimate times the error factor of their neighbours, on the
+// log scale, shrunk towards 1 by how much the factors disagree (Nadaraya-Watson over the constants, with a prior at
+// factor 1).
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+namespace query_shaper {
+
+constexpr int kRowConstants = 4;
+constexpr int kRowSamples = 8;
+
+// The constants of the clauses in the order of the key. values: those that are numbers or times, as double (NaN: none).
+struct RowConstants {
+  uint64_t hash = 0;  // of all of them, exact
+  int32_t count = 0;  // of values, at most kRowConstants
+  double values[kRowConstants] = {};
+};
+
+struct RowSample {
+  uint64_t constants_hash = 0;
+  double values[kRowConstants] = {};
+  float log_rows = 0;     // log1p(rows)
+  float log_natural = 0;  // log1p(natural rows)
+  float weight = 0;       // decayed number of runs with these constants; 0: free
+  double seen_s = 0;      // seconds since the epoch
+};
+
+struct RowProfile {
+  double last_seen_s = 0;
+  double seen = 0;                // runs ever
+  double planner_rows = 0;        // as planned in the last run
+  double actual_rows = 0;         // in the last run
+  double relation_rows = 0;       // sum of rows of the relations (pg_class) at the last run; much change: forget
+  double square = 0, weight = 0;  // decayed prequential squared error of log1p(rows), and its number
+  int32_t constant_count = 0;
+  RowSample samples[kRowSamples];
+};
+static_assert(std::is_trivially_copyable_v<RowProfile>);
+
+enum class RowSource : uint8_t { kNone = 0, kExact = 1, kSimilar = 2 };
+
+struct RowGuess {
+  double rows = -1;   // -1: nothing known
+  double log_sd = 0;  // of log1p(rows)
+  RowSource source = RowSource::kNone;
+};
+
+// natural_rows >= 0, relation_rows >= 0 as at planning now. kNone when nothing was learned, when it has decayed away or
+// when the relations have changed too much (rows more than doubled or halved).
+RowGuess GuessRows(const RowProfile& profile, const RowConstants& constants, double natural_rows, double relation_rows,
+                   double now_s, double half_life_s);
+
+// One complete node: its rows per loop (or in all, for a node that is not parameterised).
+void LearnRows(RowProfile* profile, const RowConstants& constants, double natural_rows, double planner_rows,
+               double actual_rows, double relation_rows, double now_s, double half_life_s);
+
+}  // namespace query_shaper

@@ -1,0 +1,69 @@
+// What planning knows and running needs, carried inside the planned statement: an extensible node in
+// PlannedStmt::invalItems, which copyObject() and the plan cache carry along and parallel workers do not get.
+// (Its place of PlanInvalItem::cacheId is padding, always 0, and 0 is no cache that the plan cache listens to.)
+#pragma once
+#include "pg/pg.h"
+#include "server/store/row_knowledge.h"
+extern "C" {
+#include "nodes/extensible.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+}
+
+namespace query_shaper {
+
+// What a plan node's rows are called; plain, copied bytewise.
+struct NodeKey {
+  uint64_t key;  // 0: this node has none
+  RowKind kind;
+  bool parameterised;  // by an enclosing nested loop or an outer query: rows are per loop
+  bool partial;        // below a Gather: rows are those of one process, totals need all
+  bool cut_short;      // something above may stop it early: complete only when its end was seen
+  bool injected;       // planned_rows comes from what was learned
+  RowConstants constants;
+  double natural_rows;  // the planner's own, nothing learned in it
+  double planned_rows;  // as used
+  double relation_rows;
+  int32_t relation_count;
+  Oid relations[kRowRelations];
+};
+
+struct PlanNote {
+  ExtensibleNode node;
+  Query* query;  // before planning, to plan it again; null: it cannot be
+  int cursor_options;
+  bool has_parameters;  // planned with bound parameters (a custom plan)
+  PlanOrigin origin;
+  double stock_cost;  // total cost of the plan without learned rows, -1 unknown
+  int key_count;
+  NodeKey* keys;   // by plan_node_id
+  char** clauses;  // text of the clauses by plan_node_id, null: known already or none
+};
+
+// Null: this plan carries none. Cheap.
+PlanNote* NoteOf(const PlannedStmt* statement);
+
+// Rows to be used in one planning, before anything learned.
+struct RowOverride {
+  uint64_t key;
+  double rows;
+  bool at_least;  // a lower bound: used where the planner's own figure is lower
+};
+
+struct PlanningOrder {
+  const RowOverride* overrides = nullptr;
+  int override_count = 0;
+  bool use_learned = true;
+  // Offers further paths for a base relation or join that is ready, e.g. finished work of the plan given up.
+  void (*offer)(PlannerInfo* root, RelOptInfo* rel, void* context) = nullptr;
+  void* offer_context = nullptr;
+};
+
+// Plans note->query again (a copy of it) under an order. Raises what the planner raises.
+PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListInfo parameters,
+                       const PlanningOrder& order);
+
+// Installs planner_hook, set_rel_pathlist_hook, set_join_pathlist_hook and create_upper_paths_hook.
+void InstallPlannerHooks();
+
+}  // namespace query_shaper
