@@ -4,8 +4,13 @@
 // last few constants with the rows they gave and the rows that the planner, left alone, expects for them ("natural"
 // rows: no learned figure in them, so that samples of different times compare). Equal constants answer with the decayed
 // mean of what was seen; other constants with the natural estimate times the error factor of their neighbours, on the
-// log scale, shrunk towards 1 by how much the factors disagree (Nadaraya-Watson over the constants, with a prior at
-// factor 1).
+// log scale, shrunk towards 1 (Nadaraya-Watson over the constants, with a prior at factor 1):
+//   f_i = log1p(rows_i) - log1p(natural_i),  k_i = min(w_i, 1) exp(-z_i^2 / 2),  K = sum k_i
+//   m = sum k_i f_i / K,  s^2 = weighted variance of the f_i around m, with half a sample of prior
+//   log1p(guess) = log1p(natural) + m x K / (K + prior) x m^2 / (m^2 + s^2 (1 + 1/n))
+// w_i decays with time, z_i is the distance in bandwidths of the samples' constants, n = K^2 / sum k_i^2. Factors that
+// disagree cancel what they say. Figures that were guessed for new constants are scored when the truth is known: where
+// they did worse than the planner's own, none is given.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -33,11 +38,14 @@ struct RowSample {
 
 struct RowProfile {
   double last_seen_s = 0;
-  double seen = 0;                // runs ever
-  double planner_rows = 0;        // as planned in the last run
-  double actual_rows = 0;         // in the last run
-  double relation_rows = 0;       // sum of rows of the relations (pg_class) at the last run; much change: forget
-  double square = 0, weight = 0;  // decayed prequential squared error of log1p(rows), and its number
+  double seen = 0;           // runs ever
+  double natural_rows = 0;   // the planner's own in the last run
+  double planner_rows = 0;   // as planned in the last run
+  double actual_rows = 0;    // in the last run
+  double relation_rows = 0;  // sum of rows of the relations (pg_class) at the last run; much change: forget
+  // Prequential squared errors of log1p(rows) for constants that were new: of the guess, of the natural rows, and their
+  // decayed number.
+  double guess_square = 0, natural_square = 0, scored = 0;
   int32_t constant_count = 0;
   RowSample samples[kRowSamples];
 };
@@ -56,8 +64,22 @@ struct RowGuess {
 RowGuess GuessRows(const RowProfile& profile, const RowConstants& constants, double natural_rows, double relation_rows,
                    double now_s, double half_life_s);
 
-// One complete node: its rows per loop (or in all, for a node that is not parameterised).
+// One complete node: its rows per loop (or in all, for a node that is not parameterised). A profile of relations that
+// have changed too much starts anew.
 void LearnRows(RowProfile* profile, const RowConstants& constants, double natural_rows, double planner_rows,
                double actual_rows, double relation_rows, double now_s, double half_life_s);
+
+// Takes over what `from` knows and `profile` does not: constants, and the number of runs. Nothing is counted twice when
+// one has grown out of the other.
+void MergeRows(const RowProfile& from, RowProfile* profile);
+
+// Orders profiles by what is lost with them, on a log scale that does not change as time passes: late, often seen and
+// with a planner far off counts.
+double RowWorth(const RowProfile& profile, double half_life_s);
+
+// Serialised, versioned, checksummed; as in core/base/bytes.h. Write returns the bytes needed. Read throws
+// Error(kCorruptModel) and leaves *profile as it was.
+uint32_t WriteRowProfile(const RowProfile& profile, char* out, uint32_t capacity);
+void ReadRowProfile(const char* bytes, uint32_t length, RowProfile* profile);
 
 }  // namespace query_shaper
