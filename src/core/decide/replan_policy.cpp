@@ -1,0 +1,78 @@
+#include "core/decide/replan_policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace query_shaper {
+
+namespace {
+
+constexpr double kPenaltyBase = 1.5;    // per interruption
+constexpr double kMostPenalty = 1000;   // beyond it nothing is interrupted any more
+constexpr double kConfidence = 0.8;     // of the first re-plan
+constexpr double kForcedConfidence = 0.6;
+constexpr double kDoubtHalves = 0.5;    // what is allowed to be missing from certainty, per re-plan of this run
+constexpr double kLeastGainMs = 5;      // expected, below which nobody notices
+constexpr double kLeastLogSd = 0.05;
+constexpr double kMostLogSd = 3;
+constexpr double kCostLogSd = 0.35;        // of ms per cost unit between two plans of one statement,
+constexpr double kCostLogSdPerFold = 0.1;  // and the more, the further apart their costs are (per factor e)
+
+double Phi(double z) { return 0.5 * std::erfc(-z * M_SQRT1_2); }
+
+bool Known(const UncertainTime& time) { return std::isfinite(time.ms) && time.ms >= 0; }
+
+double Spread(double log_sd) { return std::isfinite(log_sd) ? std::clamp(log_sd, kLeastLogSd, kMostLogSd) : kMostLogSd; }
+
+// Mean of a log-normal, capped: with a wide spread the mean says more of the tail than of what will happen.
+double Mean(double ms, double log_sd) { return ms * std::exp(std::min(0.5 * log_sd * log_sd, 1.0)); }
+
+}  // namespace
+
+double InterruptionPenalty(double interruptions) {
+  if (!(interruptions > 0)) return 1;
+  return std::min(kMostPenalty, std::pow(kPenaltyBase, std::min(interruptions, 100.0)));
+}
+
+double DecayedInterruptions(double count, double counted_s, double now_s, double half_life_s) {
+  if (!(count > 0) || !std::isfinite(count)) return 0;
+  double age_s = now_s - counted_s;
+  if (!(age_s > 0) || !(half_life_s > 0)) return count;
+  return count * std::exp2(-age_s / half_life_s);
+}
+
+ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
+  ReplanVerdict verdict;
+  int replans = std::clamp(situation.replans, 0, 60);
+  double doubt = 1 - (situation.forced ? kForcedConfidence : kConfidence);
+  verdict.confidence = 1 - doubt * std::pow(kDoubtHalves, replans);
+  verdict.penalty = InterruptionPenalty(std::max(situation.interruptions, 0.0) + replans);
+  if (!Known(situation.left) || !Known(situation.fresh)) return verdict;
+  double interruption_ms = std::isfinite(situation.interruption_ms) ? std::max(situation.interruption_ms, 0.0) : 0;
+  double left_sd = Spread(situation.left.log_sd);
+  double fresh_sd = Spread(situation.fresh.log_sd);
+  double fresh_ms = situation.fresh.ms + interruption_ms;
+  // The interruption itself is known: only the share of the new plan is in doubt.
+  double doubted = fresh_ms > 0 ? fresh_sd * situation.fresh.ms / fresh_ms : 0;
+  double better = std::log(situation.left.ms + 1e-3) - std::log(verdict.penalty * fresh_ms + 1e-3);
+  verdict.probability = Phi(better / std::hypot(left_sd, doubted));
+  verdict.gain_ms = Mean(situation.left.ms, left_sd) - Mean(situation.fresh.ms, fresh_sd) - interruption_ms;
+  // A gain below a hundredth of what was spent already is not worth a change either.
+  double least_ms = std::max(kLeastGainMs, std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
+  verdict.replan = verdict.probability >= verdict.confidence && verdict.gain_ms >= least_ms;
+  return verdict;
+}
+
+UncertainTime TimeOfCost(double fresh_cost, double running_cost, const UncertainTime& total) {
+  UncertainTime time;
+  if (!(fresh_cost >= 0) || !(running_cost > 0) || !Known(total) || !std::isfinite(fresh_cost) ||
+      !std::isfinite(running_cost))
+    return {-1, kMostLogSd};
+  double fold = std::log((fresh_cost + 1) / (running_cost + 1));
+  time.ms = total.ms * std::exp(std::clamp(fold, -50.0, 50.0));
+  double cost_sd = kCostLogSd + kCostLogSdPerFold * std::fabs(fold);
+  time.log_sd = Spread(std::hypot(Spread(total.log_sd), cost_sd));
+  return time;
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,55 @@
+// Whether a running plan is given up for another one: what is left of the old against the new and the interruption, with
+// the uncertainty of both and a penalty that grows with every interruption of the statement.
+//
+// Both times are log-normal. With l = log(left of the old) and m = log(penalty x (new + interruption)), the new plan is
+// the better one with probability  p = Phi((l - m) / sqrt(sd_l^2 + sd_m^2)).  It is taken when p reaches a confidence
+// that rises with every re-plan of this run, and when the gain expected is worth the trouble.
+//
+// Thrash cannot happen: each interruption multiplies what the old plan must cost more than the new one, so that n of them
+// need a statement in which each new plan is expected to be penalty^1, penalty^2, ... times better than the one before.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+namespace query_shaper {
+
+// A time in ms, log-normal around its median.
+struct UncertainTime {
+  double ms = 0;
+  double log_sd = 0.5;
+};
+
+struct ReplanSituation {
+  UncertainTime left;          // of the plan that runs, as tracked
+  UncertainTime fresh;         // of the new plan from its beginning, less what kept work saves
+  double interruption_ms = 0;  // ending the old nodes, planning (when it is not done yet), starting the new ones
+  double elapsed_ms = 0;       // of this statement so far
+  int replans = 0;             // in this run so far
+  double interruptions = 0;    // decayed, of this statement in earlier runs: see DecayedInterruptions()
+  bool forced = false;         // the gap is certain (rows counted, not extrapolated): ask for less confidence
+};
+
+struct ReplanVerdict {
+  bool replan = false;
+  double probability = 0;  // that the new plan ends earlier, penalty included
+  double confidence = 0;   // that was asked for
+  double gain_ms = 0;      // expected, without penalty; negative: loss
+  double penalty = 1;
+};
+
+// Finite whatever comes in; unknown (negative or NaN) times decline.
+ReplanVerdict JudgeReplan(const ReplanSituation& situation);
+
+// Factor >= 1 by which a plan that is likely to be interrupted, or that interrupts, must be better. Also enters the cost
+// of plans at planning.
+double InterruptionPenalty(double interruptions);
+
+// Number of interruptions believed now, of `count` when they were last counted.
+double DecayedInterruptions(double count, double counted_s, double now_s, double half_life_s);
+
+// Time that a new plan will take by its cost: ms per cost unit of the plan that runs, as far as it has shown them.
+// running_cost: of the running plan under the rows known now (its cost as planned when it was not costed anew).
+// total_ms: its tracked time in all. A cost that is far from the running plan's is believed less.
+UncertainTime TimeOfCost(double fresh_cost, double running_cost, const UncertainTime& total);
+
+}  // namespace query_shaper
