@@ -43,10 +43,10 @@ struct KnownPlans {
   uint64_t best_fingerprint = 0;  // the plan they make
   float interruptions = 0;        // decayed number of interruptions of this statement: penalty
   double interrupted_s = 0;
-  float failed_tries = 0;  // decayed number of unknown plans given up on probation
-  float runs = 0;          // decayed number of complete runs, of any plan
-  double counted_s = 0;    // when both were counted last
-  uint8_t runaway = 0;     // 1: a runaway was stopped; look-alikes are handled at once until lifted
+  float failed_tries = 0;            // decayed number of unknown plans given up on probation
+  float runs = 0;                    // decayed number of complete runs, of any plan
+  double counted_s = 0;              // when both were counted last
+  uint8_t runaway = 0;               // 1: a runaway was stopped; look-alikes are handled at once until lifted
   uint64_t runaway_fingerprint = 0;  // of its plan
   double runaway_ms = 0;             // its tracked time in all when it was stopped
 };

@@ -7,12 +7,12 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kPenaltyBase = 1.5;    // per interruption
-constexpr double kMostPenalty = 1000;   // beyond it nothing is interrupted any more
-constexpr double kConfidence = 0.8;     // of the first re-plan
+constexpr double kPenaltyBase = 1.5;   // per interruption
+constexpr double kMostPenalty = 1000;  // beyond it nothing is interrupted any more
+constexpr double kConfidence = 0.8;    // of the first re-plan
 constexpr double kForcedConfidence = 0.6;
-constexpr double kDoubtHalves = 0.5;    // what is allowed to be missing from certainty, per re-plan of this run
-constexpr double kLeastGainMs = 5;      // expected, below which nobody notices
+constexpr double kDoubtHalves = 0.5;  // what is allowed to be missing from certainty, per re-plan of this run
+constexpr double kLeastGainMs = 5;    // expected, below which nobody notices
 constexpr double kLeastLogSd = 0.05;
 constexpr double kMostLogSd = 3;
 constexpr double kCostLogSd = 0.35;        // of ms per cost unit between two plans of one statement,
@@ -22,7 +22,9 @@ double Phi(double z) { return 0.5 * std::erfc(-z * M_SQRT1_2); }
 
 bool Known(const UncertainTime& time) { return std::isfinite(time.ms) && time.ms >= 0; }
 
-double Spread(double log_sd) { return std::isfinite(log_sd) ? std::clamp(log_sd, kLeastLogSd, kMostLogSd) : kMostLogSd; }
+double Spread(double log_sd) {
+  return std::isfinite(log_sd) ? std::clamp(log_sd, kLeastLogSd, kMostLogSd) : kMostLogSd;
+}
 
 // Mean of a log-normal, capped: with a wide spread the mean says more of the tail than of what will happen.
 double Mean(double ms, double log_sd) { return ms * std::exp(std::min(0.5 * log_sd * log_sd, 1.0)); }

@@ -1,12 +1,13 @@
-// Whether a running plan is given up for another one: what is left of the old against the new and the interruption, with
-// the uncertainty of both and a penalty that grows with every interruption of the statement.
+// Whether a running plan is given up for another one: what is left of the old against the new and the interruption,
+// with the uncertainty of both and a penalty that grows with every interruption of the statement.
 //
 // Both times are log-normal. With l = log(left of the old) and m = log(penalty x (new + interruption)), the new plan is
 // the better one with probability  p = Phi((l - m) / sqrt(sd_l^2 + sd_m^2)).  It is taken when p reaches a confidence
 // that rises with every re-plan of this run, and when the gain expected is worth the trouble.
 //
-// Thrash cannot happen: each interruption multiplies what the old plan must cost more than the new one, so that n of them
-// need a statement in which each new plan is expected to be penalty^1, penalty^2, ... times better than the one before.
+// Thrash cannot happen: each interruption multiplies what the old plan must cost more than the new one, so that n of
+// them need a statement in which each new plan is expected to be penalty^1, penalty^2, ... times better than the one
+// before.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -40,8 +41,8 @@ struct ReplanVerdict {
 // Finite whatever comes in; unknown (negative or NaN) times decline.
 ReplanVerdict JudgeReplan(const ReplanSituation& situation);
 
-// Factor >= 1 by which a plan that is likely to be interrupted, or that interrupts, must be better. Also enters the cost
-// of plans at planning.
+// Factor >= 1 by which a plan that is likely to be interrupted, or that interrupts, must be better. Also enters the
+// cost of plans at planning.
 double InterruptionPenalty(double interruptions);
 
 // Number of interruptions believed now, of `count` when they were last counted.

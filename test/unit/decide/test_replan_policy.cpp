@@ -1,0 +1,120 @@
+// Giving a running plan up for another one: against closed forms, over random situations, and without thrash.
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <random>
+
+#include "core/decide/replan_policy.h"
+
+namespace query_shaper {
+
+namespace {
+
+ReplanSituation Situation(double left_ms, double fresh_ms) {
+  ReplanSituation situation;
+  situation.left = {left_ms, 0.3};
+  situation.fresh = {fresh_ms, 0.4};
+  situation.interruption_ms = 5;
+  return situation;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(replan_policy)
+
+BOOST_AUTO_TEST_CASE(the_gap_decides) {
+  BOOST_TEST(JudgeReplan(Situation(10000, 100)).replan);
+  BOOST_TEST(!JudgeReplan(Situation(1000, 900)).replan);
+  BOOST_TEST(!JudgeReplan(Situation(100, 1000)).replan);
+  BOOST_TEST(!JudgeReplan(Situation(6, 0)).replan);  // not worth it
+}
+
+BOOST_AUTO_TEST_CASE(the_probability_is_that_of_two_log_normals) {
+  std::mt19937 random(1);
+  std::normal_distribution<double> normal;
+  for (double fold : {0.5, 1.0, 1.5, 3.0}) {
+    ReplanSituation situation = Situation(1000 * fold, 1000);
+    situation.interruption_ms = 0;
+    int better = 0;
+    constexpr int kDraws = 200000;
+    for (int i = 0; i < kDraws; ++i)
+      better += situation.left.ms * std::exp(situation.left.log_sd * normal(random)) >
+                situation.fresh.ms * std::exp(situation.fresh.log_sd * normal(random));
+    // Four standard deviations of the estimate.
+    BOOST_TEST(std::fabs(JudgeReplan(situation).probability - static_cast<double>(better) / kDraws) < 0.0045);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(doubt_asks_for_more) {
+  ReplanSituation sure = Situation(2000, 1000), doubtful = sure;
+  doubtful.fresh.log_sd = doubtful.left.log_sd = 1.5;
+  BOOST_TEST(JudgeReplan(sure).probability > JudgeReplan(doubtful).probability);
+  BOOST_TEST(JudgeReplan(sure).replan);
+  BOOST_TEST(!JudgeReplan(doubtful).replan);
+  doubtful.left.ms = 20000;
+  doubtful.forced = true;
+  BOOST_TEST(JudgeReplan(doubtful).replan);
+}
+
+BOOST_AUTO_TEST_CASE(every_interruption_makes_the_next_one_dearer) {
+  double before = 0;
+  for (int replans = 0; replans < 6; ++replans) {
+    // The least advantage that suffices.
+    double fold = 1;
+    for (; fold < 1e6; fold *= 1.01) {
+      ReplanSituation situation = Situation(1000 * fold, 1000);
+      situation.replans = replans;
+      if (JudgeReplan(situation).replan) break;
+    }
+    BOOST_TEST(fold > before * 1.4);
+    before = fold;
+    ReplanSituation elsewhere = Situation(1000 * fold / 1.02, 1000);
+    elsewhere.replans = replans;
+    elsewhere.interruptions = 1;
+    BOOST_TEST(!JudgeReplan(elsewhere).replan);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(penalties_fade) {
+  BOOST_TEST(InterruptionPenalty(0) == 1);
+  BOOST_TEST(InterruptionPenalty(-3) == 1);
+  BOOST_TEST(InterruptionPenalty(NAN) == 1);
+  BOOST_TEST(InterruptionPenalty(1e9) == InterruptionPenalty(1e8));
+  BOOST_TEST(std::fabs(DecayedInterruptions(8, 0, 3 * 86400, 86400) - 1) < 1e-12);
+  BOOST_TEST(DecayedInterruptions(8, 100, 50, 86400) == 8);
+  BOOST_TEST(DecayedInterruptions(NAN, 0, 1, 1) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(unknown_times_decline) {
+  const double odd[] = {NAN, INFINITY, -1, -INFINITY, 0, 1e-300, 1e300};
+  for (double left : odd) {
+    for (double fresh : odd) {
+      for (double sd : odd) {
+        ReplanSituation situation = Situation(left, fresh);
+        situation.left.log_sd = situation.fresh.log_sd = sd;
+        situation.interruption_ms = situation.elapsed_ms = left;
+        ReplanVerdict verdict = JudgeReplan(situation);
+        BOOST_TEST(std::isfinite(verdict.probability));
+        BOOST_TEST(std::isfinite(verdict.penalty));
+        if (!std::isfinite(left) || left < 0 || !std::isfinite(fresh) || fresh < 0) BOOST_TEST(!verdict.replan);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cost_becomes_time_by_what_the_running_plan_shows) {
+  UncertainTime total = {5000, 0.2};
+  UncertainTime same = TimeOfCost(1000, 1000, total);
+  BOOST_TEST(std::fabs(same.ms - 5000) < 1e-6);
+  BOOST_TEST(same.log_sd > total.log_sd);
+  UncertainTime less = TimeOfCost(10, 1000, total);
+  BOOST_TEST(less.ms < 60);
+  BOOST_TEST(less.log_sd > same.log_sd);
+  BOOST_TEST(TimeOfCost(NAN, 1000, total).ms < 0);
+  BOOST_TEST(TimeOfCost(10, 0, total).ms < 0);
+  BOOST_TEST(!JudgeReplan({{1000, 0.1}, TimeOfCost(10, 0, total)}).replan);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace query_shaper
