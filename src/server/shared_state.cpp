@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/settings.h"
+#include "server/shared_rows.h"
 #include "server/shared_state.h"
 extern "C" {
 #include "storage/ipc.h"
@@ -55,7 +56,8 @@ void RequestSharedState() {
   if (previous_request) previous_request();
   RequestAddinShmemSpace(LayOut().total);
   RequestAddinShmemSpace(hash_estimate_size(ProfileCapacity(), sizeof(ProfileEntry)));
-  RequestNamedLWLockTranche("query_shaper", 2);
+  RequestAddinShmemSpace(SharedRowsSize());
+  RequestNamedLWLockTranche("query_shaper", 3);
 }
 
 void Initialise(const Layout& layout) {
@@ -88,6 +90,8 @@ void Initialise(const Layout& layout) {
     pg_atomic_init_u32(&slot.flush_requests, 0);
     pg_atomic_init_u32(&slot.flushes_done, 0);
     pg_atomic_init_u32(&slot.learner_failures, 0);
+    pg_atomic_init_u32(&slot.row_changes, 0);
+    pg_atomic_init_u32(&slot.row_changes_done, 0);
   }
 }
 
@@ -108,6 +112,7 @@ void StartSharedState() {
   control.entrysize = sizeof(ProfileEntry);
   profiles = ShmemInitHash("query_shaper profiles", ProfileCapacity(), ProfileCapacity(), &control,
                            HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+  AttachSharedRows(&GetNamedLWLockTranche("query_shaper")[2].lock);
   LWLockRelease(AddinShmemInitLock);
   my_slot = nullptr;
 }

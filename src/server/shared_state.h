@@ -8,7 +8,9 @@
 //     owns the record. Nobody waits; a full ring drops and counts.
 //   DatabaseSlot: `lock` (shared to find and read, exclusive to change), except its atomics.
 //   Profiles and Models: `knowledge_lock` (shared to predict, exclusive to learn, load or evict).
-//   Lock order: lock before knowledge_lock. Neither is held across anything that can raise or touch a table.
+//   Learned rows and known plans (shared_rows.h): shared_rows->lock (shared to recall, exclusive to learn, load or
+//   evict). Lock order: lock, knowledge_lock, shared_rows->lock. None is held across anything that can raise or touch a
+//   table.
 #pragma once
 #include "core/plan/plan_tree.h"
 #include "core/predict/predict.h"
@@ -170,6 +172,8 @@ struct DatabaseSlot {
   pg_atomic_uint32 flush_requests;
   pg_atomic_uint32 flushes_done;      // the last request that was served
   pg_atomic_uint32 learner_failures;  // ever, in this database
+  pg_atomic_uint32 row_changes;       // changes of learned rows and known plans
+  pg_atomic_uint32 row_changes_done;  // of these in the tables (or nowhere to be written, on a standby)
   Models models;                      // under knowledge_lock
   bool models_dirty;                  // not yet written to the table; under knowledge_lock
 };
@@ -206,6 +210,9 @@ enum Metric {
   kMetricResumes,
   kMetricLateTrackings,
   kMetricWrappersExhausted,
+  kMetricRowsLearned,
+  kMetricRowsEvicted,
+  kMetricPlansEvicted,
   kMetricOutcomesLost,  // taken by a learner that failed before they were in the tables
   kMetrics
 };

@@ -95,7 +95,7 @@ QUERY_SHAPER_FUNCTION(query_shaper_forget) {
       1, types, values);
   SPI_finish();
   BecomeCaller(caller);
-  ReloadAtCommit();
+  ReloadAtCommit(Forget::kStored, Forget::kAll);
   PG_RETURN_VOID();
 }
 
@@ -112,7 +112,7 @@ QUERY_SHAPER_FUNCTION(query_shaper_reset) {
   for (const char* sql : kReset) RunOnTables(sql, 0, nullptr, nullptr);
   SPI_finish();
   BecomeCaller(caller);
-  ReloadAtCommit();
+  ReloadAtCommit(Forget::kAll, Forget::kAll);
   PG_RETURN_VOID();
 }
 

@@ -2,6 +2,7 @@
 #include "pg/pg.h"
 
 #include "pg/guard.h"
+#include "server/shared_rows.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 
@@ -41,6 +42,10 @@ static const MetricText kMetricTexts[] = {
     {kMetricResumes, "resumes_total", "Held statements that went on."},
     {kMetricLateTrackings, "late_trackings_total", "Statements planned cheap whose tracking began while they ran."},
     {kMetricWrappersExhausted, "wrappers_exhausted_total", "Plan nodes left uncounted because no counter was free."},
+    {kMetricRowsLearned, "rows_learned_total", "Row counts of plan nodes that were learned."},
+    {kMetricRowsEvicted, "rows_evicted_total", "Learned row counts that made room for others in shared memory."},
+    {kMetricPlansEvicted, "known_plans_evicted_total",
+     "Statements whose known plans made room for others in shared memory."},
     {kMetricOutcomesLost, "outcomes_lost_total", "Finished statements lost with a learner that failed."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
@@ -93,6 +98,10 @@ static void PutGauges(ReturnSetInfo* sink) {
   LWLockAcquire(shared->knowledge_lock, LW_SHARED);
   const long profiles = hash_get_num_entries(Profiles());
   LWLockRelease(shared->knowledge_lock);
+  LWLockAcquire(shared_rows->lock, LW_SHARED);
+  const long rows = hash_get_num_entries(RowTable());
+  const long plans = hash_get_num_entries(PlansTable());
+  LWLockRelease(shared_rows->lock);
   PutMetric(sink, "databases", "gauge", "Databases known.", databases);
   PutMetric(sink, "databases_capacity", "gauge", "Databases that shared memory has room for.", shared->databases);
   PutMetric(sink, "learners", "gauge", "Learners running now.", learners);
@@ -105,6 +114,13 @@ static void PutGauges(ReturnSetInfo* sink) {
   PutMetric(sink, "event_records_capacity", "gauge", "Records of the ring of events.", kEventRecords);
   PutMetric(sink, "profiles", "gauge", "Profiles in shared memory.", static_cast<double>(profiles));
   PutMetric(sink, "profiles_capacity", "gauge", "Profiles that shared memory has room for.", shared->profile_capacity);
+  PutMetric(sink, "row_estimates", "gauge", "Learned row counts in shared memory.", static_cast<double>(rows));
+  PutMetric(sink, "row_estimates_capacity", "gauge", "Learned row counts that shared memory has room for.",
+            shared_rows->row_capacity);
+  PutMetric(sink, "known_plans", "gauge", "Statements whose plans are known in shared memory.",
+            static_cast<double>(plans));
+  PutMetric(sink, "known_plans_capacity", "gauge", "Statements whose plans shared memory has room for.",
+            shared_rows->plans_capacity);
 }
 
 QUERY_SHAPER_FUNCTION(query_shaper_metrics) {

@@ -38,6 +38,8 @@ TimestampTz installed_asked;
 TimestampTz database_asked;
 TimestampTz absence_reported;
 bool reload_at_commit;
+Forget reload_rows;
+Forget reload_plans;
 Models cold_models;
 bool cold_models_ready;
 
@@ -132,7 +134,9 @@ void ReloadNow() {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
   if (Wanted(slot)) {
-    ForgetKnowledge(slot);
+    ForgetKnowledge(slot, Forget::kStored);
+    ForgetRows(slot->database, reload_rows);
+    ForgetPlans(slot->database, reload_plans);
     slot->reload = true;
     ++slot->generation;
     slot->state = DatabaseState::kWanted;
@@ -335,13 +339,17 @@ void FlushAndWait() {
   ConditionVariableCancelSleep();
 }
 
-void ReloadAtCommit() {
+void ReloadAtCommit(Forget rows, Forget plans) {
   static bool registered = false;
   RequireSharedState();
   if (!registered) {
     RegisterXactCallback(AtTransactionEnd, nullptr);
     registered = true;
   }
+  // Of several calls in one transaction the most thorough counts.
+  if (!reload_at_commit) reload_rows = reload_plans = Forget::kStored;
+  if (rows == Forget::kAll) reload_rows = rows;
+  if (plans == Forget::kAll) reload_plans = plans;
   reload_at_commit = true;
 }
 

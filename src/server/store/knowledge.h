@@ -3,6 +3,7 @@
 #pragma once
 #include "core/predict/predict.h"
 #include "server/shared_state.h"
+#include "server/store/learned_rows.h"
 
 namespace query_shaper {
 
@@ -33,9 +34,10 @@ void RecordEvent(const char* action, const char* verdict, int64_t query_id, int 
 void FlushAndWait();
 
 // For functions that change the tables themselves (import, forget, reset): when the current transaction commits,
-// forgets what shared memory knows of this database and has the tables read anew. To keep the learner from adding rows
+// forgets what shared memory knows of this database and has the tables read anew. Learned rows and known plans that
+// are not yet written are forgotten with kAll alone. To keep the learner from adding rows
 // meanwhile call FlushAndWait() first, then lock the tables in SHARE ROW EXCLUSIVE MODE.
-void ReloadAtCommit();
+void ReloadAtCommit(Forget rows, Forget plans);
 
 // Solves this database's models anew, in shared memory; the learner writes them soon after (FlushAndWait() to be sure).
 void TrainNow();

@@ -1,16 +1,10 @@
 // Learned row counts and known plans in shared memory, as planning and the end of a statement use them. What is learned
 // counts at once; the learner writes it to the tables later.
 #pragma once
-#include "core/cardinality/row_model.h"
-#include "core/decide/plan_guard.h"
+#include "server/shared_rows.h"
 #include "server/shared_state.h"
 
 namespace query_shaper {
-
-constexpr int kRowRelations = 8;
-constexpr int kRowClauseBytes = 256;
-
-enum class RowKind : uint8_t { kScan = 0, kJoin = 1, kGroup = 2, kLookup = 3, kFunction = 4, kCte = 5, kSubquery = 6 };
 
 // One complete node as it is learned.
 struct RowFact {
@@ -19,12 +13,13 @@ struct RowFact {
   RowConstants constants;
   double natural_rows, planner_rows, actual_rows;
   double relation_rows;
-  int32_t relation_count;
+  int32_t relation_count;         // of all; 0: no table
   Oid relations[kRowRelations];   // the first of them, InvalidOid: not a table
   char clauses[kRowClauseBytes];  // constants shown as $n; may be empty
 };
 
 // Lock-free: false when nothing was ever learned about the relation in this database (may err towards true).
+// InvalidOid: about what has no table at all.
 bool RowsKnownOf(Oid relation);
 
 // Never raises; kNone before the database's knowledge is loaded.
@@ -33,7 +28,7 @@ RowGuess RecallRows(uint64_t key, const RowConstants& constants, double natural_
 // Never raises. Full table: the least worthy are evicted.
 void LearnRowFacts(const RowFact* facts, int count);
 
-// True when the key has a row (then its text need not be made again).
+// True when the key has a row with its text, which then need not be made again.
 bool RowKeyKnown(uint64_t key);
 
 // Known plans of a statement, see core/decide/plan_guard.h. False: none.

@@ -149,6 +149,8 @@ void FreeDatabase(DatabaseSlot* slot) {
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   RemoveProfiles(slot->database);
   LWLockRelease(shared->knowledge_lock);
+  ForgetRows(slot->database, Forget::kAll);
+  ForgetPlans(slot->database, Forget::kAll);
   slot->state = DatabaseState::kUnknown;
   slot->database = InvalidOid;
   pg_atomic_write_u32(&slot->pending, 0);
@@ -186,7 +188,9 @@ bool WantDatabase(Oid database) {
   return true;
 }
 
-void ForgetKnowledge(DatabaseSlot* slot) {
+void ForgetKnowledge(DatabaseSlot* slot, Forget rows) {
+  ForgetRows(slot->database, rows);
+  ForgetPlans(slot->database, rows);
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   RemoveProfiles(slot->database);
   InitQuietly(&slot->models);

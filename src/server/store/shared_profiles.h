@@ -1,6 +1,7 @@
 // Profiles and databases in shared memory: looking up, learning one outcome, making room, removing.
 #pragma once
 #include "server/shared_state.h"
+#include "server/store/learned_rows.h"
 
 namespace query_shaper {
 
@@ -26,8 +27,9 @@ int DiscardRecords(Oid database, RecordState from);
 // Makes the database known and wanted; false when every slot is taken. Takes `lock`; does not wake the launcher.
 bool WantDatabase(Oid database);
 
-// Sets models and profiles of the slot to those of a server that has seen nothing. Takes knowledge_lock.
-void ForgetKnowledge(DatabaseSlot* slot);
+// Sets models and profiles of the slot to those of a server that has seen nothing, and with kAll learned rows and known
+// plans. With kStored these stay where they are not yet written. Takes knowledge_lock and shared_rows->lock.
+void ForgetKnowledge(DatabaseSlot* slot, Forget rows);
 
 // Learns one outcome into shared memory. Fills in record->made when no prediction was made. Takes knowledge_lock; a
 // failure is described in `failure` and false returned.

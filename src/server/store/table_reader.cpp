@@ -164,7 +164,7 @@ void LoadNewer(DatabaseSlot* slot) {
   const int64 stored_profiles = LoadProfiles(slot);
   if (!RecoveryInProgress() || (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles))
     return;
-  ForgetKnowledge(slot);
+  ForgetKnowledge(slot, Forget::kAll);
   LoadModels(slot, true);
   LoadProfiles(slot);
 }
@@ -178,7 +178,7 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
   PushActiveSnapshot(GetTransactionSnapshot());
   const bool present = OidIsValid(get_extension_oid("query_shaper", true));
   if (present && all) {
-    ForgetKnowledge(slot);
+    ForgetKnowledge(slot, Forget::kStored);
     slot->loaded_version = 0;
     if (!RecoveryInProgress()) {
       MergeDuplicates();

@@ -91,7 +91,7 @@ bool Held() {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   if (slot->database == my_database) {
     const int discarded = DiscardRecords(my_database, kRecordReady);
-    ForgetKnowledge(slot);
+    ForgetKnowledge(slot, Forget::kAll);
     slot->state = DatabaseState::kAbsent;
     slot->reload = false;
     slot->refresh = false;
