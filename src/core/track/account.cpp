@@ -14,12 +14,16 @@ constexpr double kMaxDoubt = 1.0;          // log standard deviation beyond whic
 
 bool ScansHeap(const PlanNode& node) { return node.op == Operator::kSeqScan || node.op == Operator::kSampleScan; }
 
-// Relative standard deviation of the rows still to come: the estimate's own, combined with what the share seen says.
-double Doubt(bool finished, double fraction, double log_sd) {
+// Of the log of the rows still to come: the estimate's own, combined with what the share seen says.
+double RefinedLogSd(bool finished, double fraction, double log_sd) {
   if (finished) return 0;
   double seen = fraction / (kDoubtClustering * (1 - fraction) + 1e-6);
-  double sd = std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
-  return std::expm1(std::min(kMaxDoubt, sd));
+  return std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
+}
+
+// The same, relative to the rows.
+double Doubt(bool finished, double fraction, double log_sd) {
+  return std::expm1(std::min(kMaxDoubt, RefinedLogSd(finished, fraction, log_sd)));
 }
 
 }  // namespace
@@ -115,6 +119,9 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
     pipe.done += output_done;
     pipe.uncertain += open_output * doubt;
     nodes_[i].refined_rows = static_cast<float>(state.total);
+    nodes_[i].refined_log_sd = static_cast<float>(RefinedLogSd(state.finished, state.fraction, state.log_sd));
+    nodes_[i].believed_rows = static_cast<float>(state.prior);
+    nodes_[i].believed_log_sd = static_cast<float>(state.log_sd);
     double share = state.work > 0 ? state.work_done / state.work : state.fraction;
     nodes_[i].progress = static_cast<float>(state.finished ? 1 : std::clamp(share, 0.0, 1.0));
   }

@@ -57,8 +57,11 @@ struct TimeLeft {
 };
 
 struct NodeProgress {
-  float refined_rows;  // expected total rows of the node, all loops
-  float progress;      // 0..1
+  float refined_rows;    // expected total rows of the node, all loops
+  float progress;        // 0..1
+  float refined_log_sd;  // of log(refined_rows)
+  float believed_rows;   // expected before the run, with what earlier runs taught
+  float believed_log_sd;
 };
 
 // One statement's progress; trivially copyable, fixed size, no heap: it lives in static memory.
@@ -75,6 +78,7 @@ class Progress {
   double work_ratio() const { return work_ratio_; }
   double speed_ratio() const { return speed_ratio_; }
   double work_share() const { return work_share_; }
+  double stalled_ms() const { return stall_ms_; }  // in which something else held the statement
   const NodeProgress* nodes() const { return nodes_; }
 
   // At the end: what this run teaches. total_ms is the statement's full time; counters are final.

@@ -1,0 +1,31 @@
+// Whether a statement runs away: its tracked time in all is, almost surely, many times the prediction.
+//
+// With a log-normal belief of the time in all, a statement is a runaway when  P(total > factor x predicted) >= 0.95,
+// its tracked time in all is above the least time, the discrepancy of its time is significant, its predicted time is
+// over, and all of it has held for some looks in a row: a tracker that just met a new phase is not believed at once.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+#include "core/decide/discrepancy.h"
+
+namespace query_shaper {
+
+struct RunawayLimits {
+  double factor = 10;
+  double least_ms = 10000;
+};
+
+struct RunawayWatch {
+  double since_ms = -1;  // running time since which every look has said so, -1: the last one did not
+};
+static_assert(std::is_trivially_copyable_v<RunawayWatch>);
+
+// running_ms: time of the statement so far without pauses and without waits for others. Fit for signal context.
+bool JudgeRunaway(const Discrepancy& found, double predicted_ms, double running_ms, const RunawayLimits& limits,
+                  RunawayWatch* watch);
+
+// A stopped runaway's look-alike ended: it behaves when it stayed within the limit.
+bool Behaved(double predicted_ms, double total_ms, const RunawayLimits& limits);
+
+}  // namespace query_shaper
