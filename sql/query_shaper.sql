@@ -80,23 +80,56 @@ CREATE TABLE event_data (
 );
 CREATE INDEX ON event_data (at);
 
+-- One row per learned row count. The key is made of names, not OIDs: it means the same after a restore and on another server.
+-- kind: what the rows are of. schemas, names: the first relations that it counts rows of, null where one is no table;
+-- relation_count: how many there are. clauses: $n for constants. planner_rows: the planner's own estimate in the last run,
+-- planned_rows: the one it was planned with. state: serialised, versioned, checksummed profile.
+CREATE TABLE row_estimate_data (
+  key bigint NOT NULL,
+  kind text NOT NULL,
+  schemas text[] NOT NULL,
+  names text[] NOT NULL,
+  relation_count int NOT NULL,
+  clauses text NOT NULL,
+  planner_rows float8 NOT NULL,
+  planned_rows float8 NOT NULL,
+  actual_rows float8 NOT NULL,
+  seen bigint NOT NULL,
+  last_seen timestamptz NOT NULL,
+  state bytea NOT NULL
+);
+CREATE INDEX ON row_estimate_data (key);
+
+-- Plans that a statement was run with and what they took, serialised.
+CREATE TABLE known_plan_data (
+  query_id bigint NOT NULL,
+  last_seen timestamptz NOT NULL,
+  state bytea NOT NULL
+);
+CREATE INDEX ON known_plan_data (query_id);
+
 -- A publication FOR ALL TABLES would otherwise refuse the learner's updates: the keys are not constraints.
 ALTER TABLE history_data REPLICA IDENTITY FULL;
 ALTER TABLE profile_data REPLICA IDENTITY FULL;
 ALTER TABLE model_data REPLICA IDENTITY FULL;
 ALTER TABLE prediction_data REPLICA IDENTITY FULL;
 ALTER TABLE event_data REPLICA IDENTITY FULL;
+ALTER TABLE row_estimate_data REPLICA IDENTITY FULL;
+ALTER TABLE known_plan_data REPLICA IDENTITY FULL;
 
 SELECT pg_catalog.pg_extension_config_dump('history_data', '');
 SELECT pg_catalog.pg_extension_config_dump('profile_data', '');
 SELECT pg_catalog.pg_extension_config_dump('model_data', '');
 SELECT pg_catalog.pg_extension_config_dump('prediction_data', '');
 SELECT pg_catalog.pg_extension_config_dump('event_data', '');
+SELECT pg_catalog.pg_extension_config_dump('row_estimate_data', '');
+SELECT pg_catalog.pg_extension_config_dump('known_plan_data', '');
 
 -- What follows reads those tables and shared memory. Other roles' rows are hidden as pg_stat_activity hides them: a view
 -- is a security barrier, so that no function in a user's WHERE sees what the view leaves out.
 GRANT USAGE ON SCHEMA query_shaper TO PUBLIC;
-REVOKE ALL ON history_data, profile_data, model_data, prediction_data, event_data FROM PUBLIC;
+REVOKE ALL ON history_data, profile_data, model_data, prediction_data, event_data, row_estimate_data, known_plan_data
+FROM PUBLIC;
 
 -- Chapter: activity. Running statements, as their backends publish them in shared memory.
 
@@ -164,6 +197,26 @@ CREATE FUNCTION train() RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'query_shaper_train';
 COMMENT ON FUNCTION train() IS 'solves the models of this database anew from all that has finished';
 
+-- Chapter: cardinality. A row count tells of the data: it is shown to roles that may read all of its relations, all of their
+-- rows included. What is of no table, or of more than are named, only readers of statistics see.
+
+CREATE VIEW row_estimates WITH (security_barrier) AS
+  SELECT d.key, coalesce(r.relations, '') AS relations, d.clauses, d.planner_rows, d.actual_rows, d.seen, d.last_seen,
+    d.kind, d.planned_rows
+  FROM query_shaper.row_estimate_data d
+  CROSS JOIN LATERAL (
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(n.schema) || '.' || pg_catalog.quote_ident(n.name), ', '
+        ORDER BY n.place) AS relations,
+      coalesce(pg_catalog.bool_and(c.oid IS NOT NULL), true) AS present,
+      coalesce(pg_catalog.bool_and(c.oid IS NOT NULL AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+        AND NOT pg_catalog.row_security_active(c.oid)), false) AS readable
+    FROM ROWS FROM (pg_catalog.unnest(d.schemas), pg_catalog.unnest(d.names)) WITH ORDINALITY AS n(schema, name, place)
+    LEFT JOIN pg_catalog.pg_namespace s ON s.nspname = n.schema
+    LEFT JOIN pg_catalog.pg_class c ON c.relname = n.name AND c.relnamespace = s.oid
+    WHERE n.name IS NOT NULL) r
+  WHERE r.present AND (pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR (r.readable AND d.relation_count <= pg_catalog.cardinality(d.names)));
+
 -- Chapter: history. What finished statements were, and what was done to running ones.
 
 CREATE VIEW history WITH (security_barrier) AS
@@ -227,6 +280,6 @@ AS 'MODULE_PATHNAME', 'query_shaper_metrics';
 
 CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
 
-GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics TO PUBLIC;
+GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;

@@ -38,7 +38,8 @@ void LockKnowledge(const char* function) {
   // In the order in which the learner writes to them, or the two would deadlock.
   RunOnTables(
       "LOCK TABLE query_shaper.history_data, query_shaper.prediction_data, query_shaper.event_data, "
-      "query_shaper.profile_data, query_shaper.model_data IN SHARE ROW EXCLUSIVE MODE",
+      "query_shaper.profile_data, query_shaper.model_data, query_shaper.row_estimate_data, "
+      "query_shaper.known_plan_data IN SHARE ROW EXCLUSIVE MODE",
       0, nullptr, nullptr);
   locking_transaction = MyProc->lxid;
 }
@@ -88,11 +89,14 @@ QUERY_SHAPER_FUNCTION(query_shaper_forget) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("query " INT64_FORMAT " is not known", query_id),
                     errdetail("Nothing about it was learned from statements of the calling role."),
                     errhint("View query_shaper.history lists the known queries.")));
-  // A profile serves every role that runs the statement: it goes with the last of them.
-  RunOnTables(
+  // A profile and known plans serve every role that runs the statement: they go with the last of them.
+  static const char* const kForgetShared[] = {
       "DELETE FROM query_shaper.profile_data WHERE query_id = $1 AND NOT EXISTS "
       "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
-      1, types, values);
+      "DELETE FROM query_shaper.known_plan_data WHERE query_id = $1 AND NOT EXISTS "
+      "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
+  };
+  for (const char* sql : kForgetShared) RunOnTables(sql, 1, types, values);
   SPI_finish();
   BecomeCaller(caller);
   ReloadAtCommit(Forget::kStored, Forget::kAll);
@@ -105,9 +109,10 @@ QUERY_SHAPER_FUNCTION(query_shaper_reset) {
   SPI_connect();
   LockKnowledge("reset()");
   static const char* const kReset[] = {
-      "DELETE FROM query_shaper.history_data", "DELETE FROM query_shaper.profile_data",
-      "DELETE FROM query_shaper.model_data",   "DELETE FROM query_shaper.prediction_data",
-      "DELETE FROM query_shaper.event_data",
+      "DELETE FROM query_shaper.history_data",    "DELETE FROM query_shaper.profile_data",
+      "DELETE FROM query_shaper.model_data",      "DELETE FROM query_shaper.prediction_data",
+      "DELETE FROM query_shaper.event_data",      "DELETE FROM query_shaper.row_estimate_data",
+      "DELETE FROM query_shaper.known_plan_data",
   };
   for (const char* sql : kReset) RunOnTables(sql, 0, nullptr, nullptr);
   SPI_finish();

@@ -154,6 +154,7 @@ void FreeDatabase(DatabaseSlot* slot) {
   slot->state = DatabaseState::kUnknown;
   slot->database = InvalidOid;
   pg_atomic_write_u32(&slot->pending, 0);
+  pg_atomic_write_u32(&slot->row_changes_done, pg_atomic_read_u32(&slot->row_changes));
 }
 
 bool WantDatabase(Oid database) {

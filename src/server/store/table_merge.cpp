@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/store/knowledge_tables.h"
+#include "server/store/row_tables.h"
 #include "server/store/table_call.h"
 
 extern "C" {
@@ -77,6 +78,7 @@ void MergeDuplicates() {
   TableCall(kMergeHistory).Run();
   TableCall(kMergeProfiles).Run();
   TableCall(kMergeModels).Run();
+  MergeRowDuplicates();
 }
 
 }  // namespace query_shaper

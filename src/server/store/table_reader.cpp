@@ -2,6 +2,7 @@
 
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
+#include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/table_call.h"
 
@@ -157,16 +158,20 @@ int64 CleanProfiles(Oid database) {
   return clean;
 }
 
-// What a primary has forgotten its standby has to forget: profiles that came from the table are no longer there.
+// What a primary has forgotten its standby has to forget: profiles or rows that came from the table are no longer
+// there.
 void LoadNewer(DatabaseSlot* slot) {
   const uint32_t version = slot->loaded_version;
   LoadModels(slot, false);
   const int64 stored_profiles = LoadProfiles(slot);
-  if (!RecoveryInProgress() || (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles))
+  const int64 stored_rows = LoadRowTables(slot);
+  if (!RecoveryInProgress() || (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles &&
+                                CleanRowEntries(slot->database) <= stored_rows))
     return;
   ForgetKnowledge(slot, Forget::kAll);
   LoadModels(slot, true);
   LoadProfiles(slot);
+  LoadRowTables(slot);
 }
 
 }  // namespace
@@ -188,6 +193,7 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
     }
     LoadModels(slot, true);
     LoadProfiles(slot);
+    LoadRowTables(slot);
   } else if (present) {
     LoadNewer(slot);
   }

@@ -4,6 +4,7 @@
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/outcome_json.h"
+#include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/table_call.h"
 
@@ -295,6 +296,11 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
     LWLockRelease(shared->knowledge_lock);
     WriteModelRows(*models);
   }
+  static MemoryContext row_context;
+  if (row_context == nullptr)
+    row_context = AllocSetContextCreate(TopMemoryContext, "query_shaper learned rows", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextReset(row_context);
+  const RowBatch rows = WriteRowTables(slot, row_context);
   pg::FaultPoint("write");
   if (slot->generation != generation) {
     AbortCurrentTransaction();
@@ -313,6 +319,8 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   MemoryContextSwitchTo(spi);
   End();
   ClearDirty(written, count, slot, stored);
+  SettleRowTables(slot, rows);
+  MemoryContextReset(row_context);
   return TableResult::kDone;
 }
 
@@ -344,6 +352,7 @@ TableResult TrimTables() {
       " ORDER BY last_seen DESC OFFSET $1))")
       .Integer(shared->profile_capacity)
       .Run();
+  TrimRowTables();
   End();
   return TableResult::kDone;
 }

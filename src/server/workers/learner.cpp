@@ -96,6 +96,7 @@ bool Held() {
     slot->reload = false;
     slot->refresh = false;
     pg_atomic_write_u32(&slot->pending, 0);
+    pg_atomic_write_u32(&slot->row_changes_done, pg_atomic_read_u32(&slot->row_changes));
     pg_atomic_fetch_add_u64(&slot->stored, static_cast<int64>(discarded));
   }
   LWLockRelease(shared->lock);
@@ -269,8 +270,10 @@ bool AnyDirty() {
   while (const auto* entry = static_cast<const ProfileEntry*>(hash_seq_search(&scan)))
     dirty = dirty || (entry->key.database == my_database && entry->dirty);
   LWLockRelease(shared->knowledge_lock);
-  return dirty;
+  return dirty || RowsDirty(my_database);
 }
+
+bool RowsChanged() { return pg_atomic_read_u32(&slot->row_changes) != pg_atomic_read_u32(&slot->row_changes_done); }
 
 // A restore fills the tables without telling anybody.
 void LookForChanges() {
@@ -376,11 +379,12 @@ void LearnLoop() {
     if (loaded_all) state.unsaved = AnyDirty() || batch.outcome_count + batch.event_count > 0;
     const int taken = loaded ? TakeReady() : 0;
     if (taken > 0) state.active = GetCurrentTimestamp();
-    state.unsaved = state.unsaved || taken > 0 || (flush && AnyDirty());
+    state.unsaved = state.unsaved || taken > 0 || RowsChanged() || (flush && AnyDirty());
     const bool full = BatchFull();
     bool saved = loaded;
     if (standby) {
       Settle(false);
+      pg_atomic_write_u32(&slot->row_changes_done, pg_atomic_read_u32(&slot->row_changes));
       state.unsaved = false;
     } else if (loaded) {
       saved = WriteWhereDue(flush, ending, &state);
