@@ -19,6 +19,7 @@ const Bench kBenches[] = {
     {"predict", "predicted time of seen and of left-out templates", RunPredict},
     {"stall", "time left of a query that waits for a lock", RunStall},
     {"stress", "polls, pauses, resumes and cancels beside pgbench and parallel queries", RunStress},
+    {"record", "ticks of every template, to be replayed by eta_replay", RunRecord},
 };
 
 void PrintUsage() {

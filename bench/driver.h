@@ -41,6 +41,7 @@ Verdict RunEta(const Options& options);
 Verdict RunPredict(const Options& options);
 Verdict RunStall(const Options& options);
 Verdict RunStress(const Options& options);
+Verdict RunRecord(const Options& options);
 
 // Order statistics of a sample; quantiles interpolate linearly. An empty sample gives NaN.
 double Quantile(std::vector<double> sample, double share);

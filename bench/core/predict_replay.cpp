@@ -19,13 +19,11 @@
 #include <vector>
 
 #include "core/plan/fingerprint.h"
+#include "replayed_database.h"
 #include "core/predict/predict.h"
 
 namespace query_shaper {
 namespace {
-
-constexpr double kHalfLife_s = 30 * 86400.0;
-constexpr int kBatch = 10;  // outcomes between two solutions of the linear model
 
 struct Run {
   std::string query, database;
@@ -117,35 +115,13 @@ class Errors {
   int held_ = 0;
 };
 
-// What the shared memory and the learner of one database hold.
-class Database {
- public:
-  Database() : models_(std::make_unique<Models>()) { InitModels(models_.get()); }
+Estimate Predict(const ReplayedDatabase& database, const Run& run) {
+  return database.Predict(run.query, run.fingerprint, run.features);
+}
 
-  Estimate Predict(const Run& run) const {
-    const auto exact = exact_.find({run.query, run.fingerprint});
-    const auto shape = shape_.find(run.fingerprint);
-    return query_shaper::Predict(run.features, exact == exact_.end() ? nullptr : &exact->second,
-                                 shape == shape_.end() ? nullptr : &shape->second, *models_);
-  }
-  void Learn(const Run& run, const Estimate& made) {
-    query_shaper::Learn(run.features, made, run.actual, PaceSample{}, run.at_s, kHalfLife_s,
-                        &exact_[{run.query, run.fingerprint}], &shape_[run.fingerprint], models_.get());
-    ++runs_[run.query];
-    if (++learned_ % kBatch == 0) Train(models_.get(), static_cast<int64_t>(run.at_s));
-  }
-  int Runs(const Run& run) const {
-    const auto found = runs_.find(run.query);
-    return found == runs_.end() ? 0 : found->second;
-  }
-
- private:
-  std::unique_ptr<Models> models_;
-  std::map<std::pair<std::string, uint64_t>, Profile> exact_;
-  std::map<uint64_t, Profile> shape_;
-  std::map<std::string, int> runs_;
-  int learned_ = 0;
-};
+void Learn(const Run& run, const Estimate& made, ReplayedDatabase* database) {
+  database->Learn(run.query, run.fingerprint, run.features, made, run.actual, PaceSample{}, run.at_s);
+}
 
 double MicrosecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
@@ -159,19 +135,19 @@ double Median(std::vector<double>* values) {
 }
 
 void ReplayInOrder(const std::vector<Run>& runs) {
-  std::map<std::string, Database> databases;
+  std::map<std::string, ReplayedDatabase> databases;
   Errors first, second, seen;
   std::vector<double> predict_us, learn_us;
   for (const Run& run : runs) {
-    Database& database = databases[run.database];
+    ReplayedDatabase& database = databases[run.database];
     const auto start = std::chrono::steady_clock::now();
-    const Estimate made = database.Predict(run);
+    const Estimate made = Predict(database, run);
     predict_us.push_back(MicrosecondsSince(start));
-    const int before = database.Runs(run);
+    const int before = database.Runs(run.query);
     (before == 0 ? first : seen).Add(made.targets[kTimeMs], run.actual.targets[kTimeMs]);
     if (before == 1) second.Add(made.targets[kTimeMs], run.actual.targets[kTimeMs]);
     const auto learning = std::chrono::steady_clock::now();
-    database.Learn(run, made);
+    Learn(run, made, &database);
     learn_us.push_back(MicrosecondsSince(learning));
   }
   first.Print("first runs");
@@ -186,12 +162,12 @@ void ReplayLeavingOneOut(const std::vector<Run>& runs) {
   for (const Run& run : runs) queries[run.query] = run.database;
   Errors left_out;
   for (const auto& [query, name] : queries) {
-    Database database;
+    ReplayedDatabase database;
     for (const Run& run : runs) {
-      if (run.database == name && run.query != query) database.Learn(run, database.Predict(run));
+      if (run.database == name && run.query != query) Learn(run, Predict(database, run), &database);
     }
     for (const Run& run : runs) {
-      if (run.query == query) left_out.Add(database.Predict(run).targets[kTimeMs], run.actual.targets[kTimeMs]);
+      if (run.query == query) left_out.Add(Predict(database, run).targets[kTimeMs], run.actual.targets[kTimeMs]);
     }
   }
   left_out.Print("left out, learned from the others");

@@ -13,20 +13,20 @@ namespace query_shaper::pg {
 
 char* fault = nullptr;
 
-static const char* ActionAt(const char* name) {
+const char* FaultAction(const char* name) {
   size_t length = strlen(name);
   if (fault == nullptr || strncmp(fault, name, length) != 0 || fault[length] != ':') return nullptr;
   return fault + length + 1;
 }
 
 void FaultPoint(const char* name) {
-  const char* action = ActionAt(name);
+  const char* action = FaultAction(name);
   if (action == nullptr) return;
   if (strcmp(action, "error") == 0)
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point \"%s\" raised", name)));
   if (strcmp(action, "throw") == 0) throw std::runtime_error("fault point threw");
   if (strcmp(action, "exit") == 0) _exit(1);
-  while (ActionAt(name) != nullptr && strcmp(ActionAt(name), "wait") == 0) {
+  while (FaultAction(name) != nullptr && strcmp(FaultAction(name), "wait") == 0) {
     CHECK_FOR_INTERRUPTS();
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100L, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);

@@ -10,6 +10,9 @@ extern char* fault;  // the setting query_shaper.fault
 // Acts when the setting query_shaper.fault names this point as "point:action"; action is error, throw, exit or wait
 // (until the setting changes). Cheap when the setting is empty.
 void FaultPoint(const char* name);
+
+// What stands behind "name:" when the setting names this point, else null.
+const char* FaultAction(const char* name);
 #else
 inline void FaultPoint(const char*) {}
 #endif

@@ -1,25 +1,7 @@
 // Pausing, resuming and cancelling from another session, and who may.
-#include <boost/test/unit_test.hpp>
-#include <chrono>
-
-#include "support/session.h"
-
-using client_test::ClosedGate;
-using client_test::Eventually;
-using client_test::HistoryRow;
-using client_test::kLines;
-using client_test::Outcome;
-using client_test::Session;
+#include "support/fixture.h"
 
 namespace {
-
-struct Prepared {
-  Prepared() { client_test::Prepare(); }
-};
-
-using Clock = std::chrono::steady_clock;
-
-double Ms(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
 // Longer than any test waits.
 const char kEndless[] = "SELECT count(*) FROM line a, line b, line c WHERE a.id + b.id + c.id > 0";

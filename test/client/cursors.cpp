@@ -1,27 +1,5 @@
 // Cursors: read in pieces, their progress goes on where it stopped and the client's pauses for thought are not theirs.
-#include <boost/test/unit_test.hpp>
-#include <chrono>
-
-#include "support/session.h"
-
-using client_test::ClosedGate;
-using client_test::Eventually;
-using client_test::HistoryRow;
-using client_test::kLines;
-using client_test::Outcome;
-using client_test::Session;
-
-namespace {
-
-struct Prepared {
-  Prepared() { client_test::Prepare(); }
-};
-
-using Clock = std::chrono::steady_clock;
-
-double Ms(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
-
-}  // namespace
+#include "support/fixture.h"
 
 BOOST_FIXTURE_TEST_SUITE(cursors, Prepared)
 

@@ -1,21 +1,7 @@
 // A client that does not read: its statement waits, the time left says so, and no row is lost.
-#include <boost/test/unit_test.hpp>
 #include <cstdlib>
 
-#include "support/session.h"
-
-using client_test::Eventually;
-using client_test::kLines;
-using client_test::Outcome;
-using client_test::Session;
-
-namespace {
-
-struct Prepared {
-  Prepared() { client_test::Prepare(); }
-};
-
-}  // namespace
+#include "support/fixture.h"
 
 BOOST_FIXTURE_TEST_SUITE(slow_reader, Prepared)
 

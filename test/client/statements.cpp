@@ -1,23 +1,7 @@
 // Statements of many sessions, prepared statements, errors and COPY, as a client sees them.
-#include <boost/test/unit_test.hpp>
 #include <pqxx/pqxx>
 
-#include "support/session.h"
-
-using client_test::ClosedGate;
-using client_test::Eventually;
-using client_test::HistoryRow;
-using client_test::kLines;
-using client_test::Outcome;
-using client_test::Session;
-
-namespace {
-
-struct Prepared {
-  Prepared() { client_test::Prepare(); }
-};
-
-}  // namespace
+#include "support/fixture.h"
 
 BOOST_FIXTURE_TEST_SUITE(statements, Prepared)
 

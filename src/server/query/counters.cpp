@@ -94,8 +94,8 @@ void ReadNode(const TrackedNode& node, NodeCounters* counters) {
   }
 }
 
-// Adds what parallel workers have done: those that ended, and those at work.
-void AddWorkers(Tracker* tracker) {
+// Adds what parallel workers have done: those that ended, and those at work. Returns how many are at work.
+int AddWorkers(Tracker* tracker) {
   BackendSlot* mine = MyBackendSlot();
   auto add = [tracker](int node_id, double rows) {
     if (node_id < 0 || node_id >= kNodeIds || tracker->by_id[node_id] < 0 || rows <= 0) return;
@@ -103,9 +103,11 @@ void AddWorkers(Tracker* tracker) {
     counters->rows = (counters->rows < 0 ? 0 : counters->rows) + rows;
   };
   for (int id = 0; id < kMaxPlanNodes; ++id) add(id, static_cast<double>(pg_atomic_read_u64(&mine->worker_rows[id])));
+  int at_work = 0;
   for (int i = 0; i < shared->backends; ++i) {
     BackendSlot* worker = BackendAt(i);
     if (worker->leader_pid != MyProcPid || worker->pid == 0) continue;
+    ++at_work;
     const StatementSlot& statement = worker->statements_running[0];
     if (statement.state == StatementState::kFree) continue;
     int count = statement.node_count < kMaxPlanNodes ? statement.node_count : kMaxPlanNodes;
@@ -117,11 +119,12 @@ void AddWorkers(Tracker* tracker) {
             static_cast<double>(statement.nodes[n].memory_kb);
     }
   }
+  return at_work;
 }
 
 }  // namespace
 
-void ReadCounters(Tracker* tracker) {
+int ReadCounters(Tracker* tracker) {
   for (int i = 0; i < tracker->plan.count; ++i) {
     NodeCounters* counters = &tracker->counters[i];
     double done = counters->done_units;
@@ -129,7 +132,7 @@ void ReadCounters(Tracker* tracker) {
     counters->done_units = done;
     ReadNode(tracker->nodes[i], counters);
   }
-  if (tracker->has_gather && !tracker->worker) AddWorkers(tracker);
+  return tracker->has_gather && !tracker->worker ? AddWorkers(tracker) : 0;
 }
 
 Wait CurrentWait() {

@@ -7,6 +7,7 @@
 
 #include "pg/guard.h"
 #include "server/query/counting.h"
+#include "server/query/tick_record.h"
 #include "server/store/knowledge.h"
 extern "C" {
 #include "mb/pg_wchar.h"
@@ -147,6 +148,9 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   record->pace = PaceSample();
   if (record->actual.complete && !tracker->late)
     tracker->progress.Finish(tracker->plan, tracker->counters, total_ms, &record->pace);
+  Tick last;
+  last.elapsed_ms = total_ms;
+  RecordEnd(tracker, record->actual, last);
   record->trace_count = tracker->progress.trace_count();
   memcpy(static_cast<void*>(record->trace), tracker->progress.trace(),
          sizeof(Progress::TracePoint) * static_cast<size_t>(record->trace_count));

@@ -6,6 +6,7 @@
 
 #include "server/query/counting.h"
 #include "server/query/plan_states.h"
+#include "server/query/tick_record.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 extern "C" {
@@ -134,6 +135,7 @@ Tracker* StartTracking(QueryDesc* query, int nest_level) {
   tracker->progress.Begin(tracker->plan, tracker->estimate, facts.has_pace ? &facts.pace : nullptr, &facts.band);
   ++MyBackendSlot()->tracked_statements;
   CountRunning(tracker);
+  RecordStart(tracker);
   return tracker;
 }
 
@@ -346,15 +348,7 @@ static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, 
   EndWrite(slot);
 }
 
-static int LiveWorkers() {
-  int workers = 0;
-  for (int i = 0; i < shared->backends; ++i)
-    if (BackendAt(i)->leader_pid == MyProcPid && BackendAt(i)->pid != 0) ++workers;
-  return workers;
-}
-
-void TickTracker(Tracker* tracker) {
-  ReadCounters(tracker);
+static Tick ReadTick(const Tracker* tracker) {
   Tick tick;
   tick.elapsed_ms = ElapsedMs(tracker);
   tick.cpu_ms = static_cast<double>(tracker->cpu_ns + CpuNs() - tracker->cpu_start_ns) / 1e6;
@@ -364,17 +358,24 @@ void TickTracker(Tracker* tracker) {
                                          ReadBlocks(tracker->buffers_start));
   tick.rows_sent = static_cast<double>(tracker->rows_before + tracker->query->estate->es_processed);
   tick.wait = CurrentWait();
+  return tick;
+}
+
+void TickTracker(Tracker* tracker) {
+  int workers = ReadCounters(tracker);
+  Tick tick = ReadTick(tracker);
   double memory_kb = 0;
   for (int i = 0; i < tracker->plan.count; ++i) memory_kb += tracker->counters[i].memory_kb;
   if (memory_kb > static_cast<double>(tracker->peak_memory_kb))
     tracker->peak_memory_kb = static_cast<int64_t>(memory_kb);
   if (!tracker->worker) {
     tracker->time_left = tracker->progress.Update(tracker->plan, tracker->counters, tick);
+    RecordTick(tracker, tick);
     Revise(tracker, tick.elapsed_ms);
   }
   if (!tracker->published) PublishStart(tracker);
   PublishTick(tracker, tick.elapsed_ms, static_cast<int64_t>(memory_kb),
-              static_cast<int64_t>(tick.temp_blocks) * (BLCKSZ / 1024), tracker->has_gather ? LiveWorkers() : 0);
+              static_cast<int64_t>(tick.temp_blocks) * (BLCKSZ / 1024), workers);
 }
 
 void EnterExecutor(Tracker* tracker) {

@@ -101,8 +101,9 @@ void TieToQueryMemory(Tracker* tracker);
 
 double ElapsedMs(const Tracker* tracker);  // time in the executor without pauses
 
+// Signal context. Returns the number of parallel workers at work for this statement.
+int ReadCounters(Tracker* tracker);
 // Signal context: reads every counter; updates progress and publishes.
-void ReadCounters(Tracker* tracker);
 void TickTracker(Tracker* tracker);
 
 void PublishState(Tracker* tracker, StatementState state);
