@@ -3,11 +3,11 @@
 // constants. What the server shows is a function of what was recorded, so a change of the model is judged in seconds
 // and without noise.
 //
-//   eta_replay [--floor MS] [--template NAME] [--trace PHASE] [--clock wall] FILE...
+//   eta_replay [--floor MS] [--template NAME] [--trace PHASE] FILE...
 //
 // FILE: what bench/run.sh record writes. --template shows one template alone (the others still teach); --trace cold,
 // first or repeated prints the total time shown at every tick of its runs. Time is the processor time of the process,
-// which other load on the recording machine hardly touches; --clock wall takes the real one (parallel plans need it).
+// which other load on the recording machine hardly touches, but for parallel plans.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -40,7 +40,6 @@ struct Run {
 struct Choices {
   double floor_ms = 80;
   std::string only, trace;
-  bool wall = false;
   std::vector<const char*> files;
 };
 
@@ -94,6 +93,10 @@ void ReadFile(const char* path, std::vector<Run>* runs) {
 
 double TotalMs(const Run& run) { return run.end.tick.elapsed_ms; }
 
+bool Parallel(const Run& run) {
+  return std::any_of(run.plan.begin(), run.plan.end(), [](const PlanNode& node) { return node.workers > 0; });
+}
+
 // Tells the run's story by processor time.
 void TellByProcessor(Run* run) {
   double rest = TotalMs(*run), total = 0;
@@ -133,7 +136,7 @@ class Replay {
   explicit Replay(Choices choices) : choices_(std::move(choices)), plan_(std::make_unique<PlanTree>()) {
     for (const char* file : choices_.files) ReadFile(file, &runs_);
     for (Run& run : runs_) {
-      if (!choices_.wall) TellByProcessor(&run);
+      if (!Parallel(run)) TellByProcessor(&run);
     }
     for (const Run& run : runs_) by_name_[run.name].push_back(&run);
   }
@@ -186,15 +189,22 @@ class Replay {
                   total_ms, estimate.targets[kTimeMs].value, estimate.log_sd, estimate.seen,
                   static_cast<unsigned long long>(run.start.fingerprint), pace != nullptr ? ", pace known" : "");
     }
-    Figures* figures = counts ? &phases_[phase][run.name] : nullptr;
-    if (counts) ++figures->runs;
+    std::vector<Figures*> all;
+    if (counts) {
+      all.push_back(&phases_[phase][run.name]);
+      all.push_back(&phases_[phase][Parallel(run) ? "~ parallel" : "~ alone"]);
+      if (phase == "repeated") all.push_back(&phases_[phase][pace != nullptr ? "~ plan known" : "~ plan new"]);
+    }
+    for (Figures* figures : all) ++figures->runs;
     for (size_t i = 0; i < run.ticks.size(); ++i) {
       const Tick& tick = run.ticks[i].tick;
       const TimeLeft left = progress->Update(plan, run.counters[i].data(), tick);
       if (!counts) continue;
       const double truth = total_ms - tick.elapsed_ms;
-      figures->errors.push_back(std::fabs(left.eta_ms - truth) / total_ms);
-      figures->inside += truth >= left.low_ms && truth <= left.high_ms;
+      for (Figures* figures : all) {
+        figures->errors.push_back(std::fabs(left.eta_ms - truth) / total_ms);
+        figures->inside += truth >= left.low_ms && truth <= left.high_ms;
+      }
       if (trace) std::printf(" %.0f>%.0f", tick.elapsed_ms, tick.elapsed_ms + left.eta_ms);
     }
     if (trace) std::printf("\n");
@@ -209,6 +219,7 @@ class Replay {
     if (found == phases_.end()) return;
     Figures all;
     for (const auto& [name, figures] : found->second) {
+      if (name[0] == '~') continue;
       all.errors.insert(all.errors.end(), figures.errors.begin(), figures.errors.end());
       all.inside += figures.inside;
       all.runs += figures.runs;
@@ -236,13 +247,12 @@ int main(int argc, char** argv) {
       if (option == "--floor") choices.floor_ms = std::atof(argv[++i]);
       if (option == "--template") choices.only = argv[++i];
       if (option == "--trace") choices.trace = argv[++i];
-      if (option == "--clock") choices.wall = std::strcmp(argv[++i], "wall") == 0;
     } else {
       choices.files.push_back(argv[i]);
     }
   }
   if (choices.files.empty()) {
-    std::fputs("usage: eta_replay [--floor MS] [--template NAME] [--trace PHASE] [--clock wall] FILE...\n", stderr);
+    std::fputs("usage: eta_replay [--floor MS] [--template NAME] [--trace PHASE] FILE...\n", stderr);
     return 2;
   }
   try {
