@@ -3,6 +3,7 @@
 
 #include "pg/compat.h"
 #include "server/query/executor_hooks.h"
+#include "server/query/plan_note.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
 #include "server/workers/database_hold.h"
@@ -22,6 +23,7 @@ void _PG_init(void) {
   if (!process_shared_preload_libraries_in_progress) return;
   EnableQueryId();
   InstallSharedState();
+  InstallPlannerHooks();
   InstallExecutorHooks();
   InstallDatabaseHold();
   RegisterLauncher();

@@ -78,6 +78,7 @@ void Initialise(const Layout& layout) {
     BackendSlot& slot = backend_slots[i];
     pg_atomic_init_u32(&slot.request, kRequestNone);
     for (pg_atomic_uint64& rows : slot.worker_rows) pg_atomic_init_u64(&rows, 0);
+    pg_atomic_init_u32(&slot.worker_reports, 0);
     for (StatementSlot& statement : slot.statements_running) pg_atomic_init_u32(&statement.sequence, 0);
   }
   for (int i = 0; i < kOutcomeRecords; ++i) pg_atomic_init_u32(&outcome_records[i].state, kRecordFree);

@@ -89,6 +89,7 @@ struct BackendSlot {
   uint64_t ticks;
   // Rows counted by parallel workers that have ended, by plan_node_id of the outermost tracked statement's plan.
   pg_atomic_uint64 worker_rows[kMaxPlanNodes];
+  pg_atomic_uint32 worker_reports;  // how many workers have added theirs
   StatementSlot statements_running[kNestLevels];
 };
 

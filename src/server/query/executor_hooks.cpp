@@ -4,6 +4,7 @@
 
 #include "server/query/outcome.h"
 #include "server/query/pause.h"
+#include "server/query/row_learning.h"
 #include "server/query/tracker.h"
 #include "server/settings.h"
 extern "C" {
@@ -182,6 +183,7 @@ void FinishHook(QueryDesc* query) {
 void EndHook(QueryDesc* query) {
   Tracker* tracker = FindTracker(query);
   if (tracker != nullptr) {
+    LearnRowsOf(tracker);
     SendTrackedOutcome(tracker, 0);
     ReleaseTracker(tracker);
   }

@@ -19,6 +19,8 @@ struct NodeKey {
   bool parameterised;  // by an enclosing nested loop or an outer query: rows are per loop
   bool partial;        // below a Gather: rows are those of one process, totals need all
   bool cut_short;      // something above may stop it early: complete only when its end was seen
+  int16_t gather;      // plan_node_id of the Gather above, -1: none
+  bool repeated;       // may run more than once in one statement: rows are per loop
   bool injected;       // planned_rows comes from what was learned
   RowConstants constants;
   double natural_rows;  // the planner's own, nothing learned in it
@@ -38,14 +40,22 @@ struct PlanNote {
   int key_count;
   NodeKey* keys;   // by plan_node_id
   char** clauses;  // text of the clauses by plan_node_id, null: known already or none
+  int flat_count;  // entries of PlannedStmt::rtable
+  int* indexes;    // of the statement's own (outermost) query level, by index in PlannedStmt::rtable - 1; 0: of another
 };
 
 // Null: this plan carries none. Cheap.
 PlanNote* NoteOf(const PlannedStmt* statement);
 
+// An empty note, hung on the statement.
+PlanNote* AddNote(PlannedStmt* statement, int key_count);
+
+void RegisterPlanNotes();  // of _PG_init
+
 // Rows to be used in one planning, before anything learned.
 struct RowOverride {
   uint64_t key;
+  uint64_t constants;  // RowConstants::hash, for one query may hold the same clauses with several constants; 0: any
   double rows;
   bool at_least;  // a lower bound: used where the planner's own figure is lower
 };

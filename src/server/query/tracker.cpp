@@ -98,8 +98,10 @@ static void AttachNodes(Tracker* tracker) {
   }
   tracker->attached = true;
   VisitPlanStates(tracker->query->estate, tracker->query->planstate, AttachNode, tracker);
-  if (tracker->has_gather && !tracker->worker)
+  if (tracker->has_gather && !tracker->worker) {
     for (int id = 0; id < kMaxPlanNodes; ++id) pg_atomic_write_u64(&MyBackendSlot()->worker_rows[id], 0);
+    pg_atomic_write_u32(&MyBackendSlot()->worker_reports, 0);
+  }
 }
 
 static void CountRunning(Tracker* tracker) {
@@ -416,6 +418,7 @@ static void HandRowsToLeader(Tracker* tracker) {
       pg_atomic_fetch_add_u64(&BackendAt(leader->pgprocno)->worker_rows[id],
                               static_cast<int64>(WrapperAt(wrapper).rows));
   }
+  pg_atomic_fetch_add_u32(&BackendAt(leader->pgprocno)->worker_reports, 1);
 }
 
 void ReleaseTracker(Tracker* tracker) {

@@ -1,0 +1,182 @@
+#include "pg/pg.h"
+
+#include "server/query/node_keys.h"
+#include "server/query/outcome.h"
+#include "server/query/plan_note.h"
+#include "server/query/row_estimates.h"
+#include "server/settings.h"
+extern "C" {
+#include "access/parallel.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
+}
+
+namespace query_shaper {
+namespace {
+
+planner_hook_type previous_planner;
+set_rel_pathlist_hook_type previous_rel;
+set_join_pathlist_hook_type previous_join;
+create_upper_paths_hook_type previous_upper;
+
+Planning* planning = nullptr;  // the innermost call of the planner that is ours to follow
+const PlanningOrder* next_order = nullptr;
+
+bool Learns() { return settings::mode != kModeOff && settings::learn_rows != kSwitchOff; }
+
+bool Replans() { return Does(settings::replan) || Advises(settings::replan) || Does(settings::learn_rows); }
+
+bool KnownOfExpression(Node* node, void*);
+
+// False when planning can be left alone for sure.
+bool AnythingKnown(Query* query) {
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    auto* entry = static_cast<RangeTblEntry*>(lfirst(cell));
+    switch (entry->rtekind) {
+      case RTE_RELATION:
+        if (RowsKnownOf(entry->relid)) return true;
+        break;
+      case RTE_SUBQUERY:
+        if (AnythingKnown(entry->subquery)) return true;
+        break;
+      case RTE_FUNCTION:
+      case RTE_TABLEFUNC:
+        if (RowsKnownOf(InvalidOid)) return true;
+        break;
+      default:
+        break;
+    }
+  }
+  foreach (cell, query->cteList) {
+    auto* cte = static_cast<CommonTableExpr*>(lfirst(cell));
+    if (IsA(cte->ctequery, Query) && AnythingKnown(reinterpret_cast<Query*>(cte->ctequery))) return true;
+  }
+  if (!query->hasSubLinks) return false;
+  return query_tree_walker(query, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(KnownOfExpression)), nullptr,
+                           QTW_IGNORE_RT_SUBQUERIES | QTW_IGNORE_CTE_SUBQUERIES);
+}
+
+bool KnownOfExpression(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, Query)) return AnythingKnown(reinterpret_cast<Query*>(node));
+  return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(KnownOfExpression)),
+                                context);
+}
+
+// Another plan can only help where there is a choice of joins, or an estimate of something without statistics.
+bool HasChoices(const Query* query) {
+  if (list_length(query->rtable) > 1 || query->cteList != NIL || query->hasSubLinks) return true;
+  if (query->rtable == NIL) return false;
+  auto* only = linitial_node(RangeTblEntry, query->rtable);
+  return only->rtekind == RTE_FUNCTION || (only->rtekind == RTE_SUBQUERY && HasChoices(only->subquery));
+}
+
+bool CanBePlannedAgain(Query* query) {
+  return query->commandType == CMD_SELECT && query->rowMarks == NIL && !query->hasModifyingCTE &&
+         !query->hasForUpdate && HasChoices(query) && !contain_volatile_functions(reinterpret_cast<Node*>(query));
+}
+
+// A nested FOR UPDATE shows only in the plan.
+bool PlanCanBeReplaced(const PlannedStmt* statement) {
+  return statement->rowMarks == NIL && !statement->hasModifyingCTE && statement->commandType == CMD_SELECT;
+}
+
+void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_options, ParamListInfo parameters) {
+  bool tracked = statement->planTree->total_cost >= settings::min_cost || KnownSlow(statement->queryId);
+  if (!tracked && query == nullptr) return;
+  PlanNote* note = AddNote(statement, NodeIdLimit(statement));
+  if (query != nullptr && PlanCanBeReplaced(statement)) note->query = query;
+  note->cursor_options = cursor_options;
+  note->has_parameters = parameters != nullptr;
+  bool ordered = me->order != nullptr;
+  note->origin = ordered ? PlanOrigin::kReplanned : me->injected > 0 ? PlanOrigin::kLearned : PlanOrigin::kStock;
+  if (me->injected == 0) note->stock_cost = statement->planTree->total_cost;
+  FillNodeKeys(me, statement, note);
+}
+
+PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_options, ParamListInfo parameters) {
+  const PlanningOrder* order = next_order;
+  next_order = nullptr;
+  bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() && (Learns() || Replans());
+  if (!followed && order == nullptr && planning == nullptr)
+    return previous_planner(query, source_text, cursor_options, parameters);
+
+  Planning me = {};
+  me.names.memory = CurrentMemoryContext;
+  me.outer = planning;
+  me.order = order;
+  me.injecting = order != nullptr || (followed && Does(settings::learn_rows) && AnythingKnown(query));
+  Query* copy =
+      followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
+  PlannedStmt* statement = nullptr;
+  // A function that is evaluated while planning may plan statements of its own.
+  planning = followed || order != nullptr ? &me : nullptr;
+  PG_TRY();
+  { statement = previous_planner(query, source_text, cursor_options, parameters); }
+  PG_FINALLY();
+  { planning = me.outer; }
+  PG_END_TRY();
+  if (followed || order != nullptr) HangNote(&me, statement, copy, cursor_options, parameters);
+  return statement;
+}
+
+void Offer(PlannerInfo* root, RelOptInfo* rel) {
+  const PlanningOrder* order = planning->order;
+  if (order != nullptr && order->offer != nullptr) order->offer(root, rel, order->offer_context);
+}
+
+void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
+  if (planning != nullptr) {
+    SizeRelation(planning, root, rel, entry);
+    Offer(root, rel);
+  }
+  if (previous_rel != nullptr) previous_rel(root, rel, index, entry);
+}
+
+void JoinHook(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo* inner, JoinType type,
+              JoinPathExtraData* extra) {
+  // Made anew, the pair has been through all hooks, this one included.
+  if (planning != nullptr) {
+    if (SizeJoin(planning, root, join, outer, inner, type, extra)) return;
+    Offer(root, join);
+  }
+  if (previous_join != nullptr) previous_join(root, join, outer, inner, type, extra);
+}
+
+void UpperHook(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, RelOptInfo* output, void* extra) {
+  if (planning != nullptr && stage == UPPERREL_GROUP_AGG)
+    SizeGroups(planning, root, input, output, static_cast<GroupPathExtraData*>(extra));
+  if (planning != nullptr && stage == UPPERREL_DISTINCT) SizeDistinct(planning, root, output);
+  if (previous_upper != nullptr) previous_upper(root, stage, input, output, extra);
+}
+
+}  // namespace
+
+PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListInfo parameters,
+                       const PlanningOrder& order) {
+  auto* query = static_cast<Query*>(copyObjectImpl(note->query));
+  PlannedStmt* statement = nullptr;
+  next_order = &order;
+  PG_TRY();
+  { statement = planner(query, source_text, note->cursor_options, note->has_parameters ? parameters : nullptr); }
+  PG_FINALLY();
+  { next_order = nullptr; }
+  PG_END_TRY();
+  return statement;
+}
+
+void InstallPlannerHooks() {
+  RegisterPlanNotes();
+  previous_planner = planner_hook ? planner_hook : standard_planner;
+  planner_hook = PlannerHook;
+  previous_rel = set_rel_pathlist_hook;
+  set_rel_pathlist_hook = RelationHook;
+  previous_join = set_join_pathlist_hook;
+  set_join_pathlist_hook = JoinHook;
+  previous_upper = create_upper_paths_hook;
+  create_upper_paths_hook = UpperHook;
+}
+
+}  // namespace query_shaper

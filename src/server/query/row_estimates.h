@@ -1,0 +1,32 @@
+// Puts learned and observed row counts where the planner keeps its own: base relations, joins, groups.
+#pragma once
+#include "server/query/plan_note.h"
+#include "server/query/row_keys.h"
+extern "C" {
+#include "optimizer/paths.h"
+}
+
+namespace query_shaper {
+
+// One call of the planner.
+struct Planning {
+  NamedPlanning names;
+  Planning* outer;
+  const PlanningOrder* order;
+  bool injecting;  // something may be known: rows are looked up
+  bool rebuilding;
+  int injected;  // sets of relations whose rows were changed
+};
+
+// To be called from the planner's hooks, each after every other path was made.
+void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry);
+
+// True when the paths of this pair were made anew (and other extensions' hooks ran with them).
+bool SizeJoin(Planning* planning, PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo* inner,
+              JoinType type, JoinPathExtraData* extra);
+
+void SizeGroups(Planning* planning, PlannerInfo* root, RelOptInfo* input, RelOptInfo* output,
+                GroupPathExtraData* extra);
+void SizeDistinct(Planning* planning, PlannerInfo* root, RelOptInfo* output);
+
+}  // namespace query_shaper

@@ -1,0 +1,115 @@
+#include "pg/pg.h"
+
+#include "server/query/row_learning.h"
+
+#include "server/query/counting.h"
+#include "server/query/plan_note.h"
+#include "server/settings.h"
+extern "C" {
+#include "executor/executor.h"
+}
+
+namespace query_shaper {
+namespace {
+
+constexpr int kBatch = 16;
+
+int NodeWithId(const Tracker* tracker, int id) { return id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1; }
+
+bool Ended(const Tracker* tracker, int id) {
+  int node = NodeWithId(tracker, id);
+  return node >= 0 && tracker->nodes[node].wrapper >= 0 && WrapperAt(tracker->nodes[node].wrapper).ends > 0;
+}
+
+// Whether every worker that was started has added its rows to ours. Another statement of this process that is tracked
+// in parallel, too, makes a mess of the figures.
+bool WorkersReported(const Tracker* tracker) {
+  if (tracker->nest_level != 0 || tracker->query->estate->es_top_eflags != 0) return false;
+  uint32 launched = 0;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    const PlanState* state = tracker->nodes[i].state;
+    if (state == nullptr) continue;
+    if (IsA(state, GatherState))
+      launched += static_cast<uint32>(reinterpret_cast<const GatherState*>(state)->nworkers_launched);
+    else if (IsA(state, GatherMergeState))
+      launched += static_cast<uint32>(reinterpret_cast<const GatherMergeState*>(state)->nworkers_launched);
+  }
+  return pg_atomic_read_u32(&MyBackendSlot()->worker_reports) == launched;
+}
+
+// Timed and counted by PostgreSQL (EXPLAIN ANALYZE); it does not tell whether a node was read to its end.
+bool InstrumentedRows(const Tracker* tracker, const Instrumentation* counts, const NodeKey& key, double* rows) {
+  double loops = counts->nloops + (counts->running ? 1 : 0);
+  if (key.cut_short || loops < 1 || !tracker->complete) return false;
+  *rows = counts->ntuples + counts->tuplecount;
+  if (!key.partial) *rows /= loops;
+  return true;
+}
+
+}  // namespace
+
+bool CompleteRows(const Tracker* tracker, int node, const NodeKey& key, double* rows) {
+  const TrackedNode& tracked = tracker->nodes[node];
+  const PlanState* state = tracked.state;
+  if (state == nullptr) return false;
+  if (state->instrument != nullptr) return InstrumentedRows(tracker, state->instrument, key, rows);
+  if (tracked.wrapper < 0 || !StillWrapped(state, tracked.wrapper)) return false;
+  const Wrapper& counts = WrapperAt(tracked.wrapper);
+  *rows = static_cast<double>(counts.rows);
+  if (key.partial) {
+    if (key.cut_short || key.repeated || !Ended(tracker, key.gather) || !WorkersReported(tracker)) return false;
+    int id = state->plan->plan_node_id;
+    if (id >= kMaxPlanNodes) return false;
+    *rows += static_cast<double>(pg_atomic_read_u64(&MyBackendSlot()->worker_rows[id]));
+    return true;
+  }
+  if (counts.ends == 0) return false;
+  if (!key.repeated) return true;
+  // Of loops that end early nobody says how many there were.
+  if (key.cut_short || !tracker->complete) return false;
+  *rows /= static_cast<double>(counts.ends);
+  return true;
+}
+
+void LearnRowsOf(const Tracker* tracker) {
+  if (settings::learn_rows == kSwitchOff || settings::mode == kModeOff || tracker->late || tracker->worker ||
+      !tracker->attached)
+    return;
+  const EState* estate = tracker->query->estate;
+  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  // A cursor that may go back counts rows twice.
+  if (note == nullptr || estate == nullptr || (estate->es_top_eflags & (EXEC_FLAG_BACKWARD | EXEC_FLAG_REWIND)) != 0)
+    return;
+  RowFact facts[kBatch];
+  int count = 0;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    int id = tracker->plan.nodes[i].node_id;
+    if (id < 0 || id >= note->key_count || note->keys[id].key == 0) continue;
+    const NodeKey& key = note->keys[id];
+    double rows = 0;
+    if (!CompleteRows(tracker, i, key, &rows)) continue;
+    bool twice = false;  // a Gather and the node below it show the same
+    for (int f = 0; f < count; ++f) twice |= facts[f].key == key.key && facts[f].constants.hash == key.constants.hash;
+    if (twice) continue;
+    RowFact* fact = &facts[count++];
+    fact->key = key.key;
+    fact->kind = key.kind;
+    fact->constants = key.constants;
+    fact->natural_rows = key.natural_rows;
+    fact->planner_rows = key.planned_rows;
+    fact->actual_rows = rows;
+    fact->relation_rows = key.relation_rows;
+    fact->relation_count = key.relation_count;
+    memcpy(fact->relations, key.relations, sizeof fact->relations);
+    fact->clauses[0] = '\0';
+    if (note->clauses != nullptr && note->clauses[id] != nullptr)
+      strlcpy(fact->clauses, note->clauses[id], sizeof fact->clauses);
+    if (count == kBatch) {
+      LearnRowFacts(facts, count);
+      count = 0;
+    }
+  }
+  LearnRowFacts(facts, count);
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,14 @@
+// Learned rows: what a statement's complete nodes have shown goes to the knowledge of the database.
+#pragma once
+#include "server/query/tracker.h"
+
+namespace query_shaper {
+
+// At the end of a statement, or before its nodes are given up for another plan. Never raises, reads memory only.
+void LearnRowsOf(const Tracker* tracker);
+
+// Rows that a node has shown: in all, or per loop where its key says so. False: it was not run to its end, or what was
+// counted of it is not all.
+bool CompleteRows(const Tracker* tracker, int node, const struct NodeKey& key, double* rows);
+
+}  // namespace query_shaper
