@@ -20,6 +20,7 @@ const Bench kBenches[] = {
     {"stall", "time left of a query that waits for a lock", RunStall},
     {"stress", "polls, pauses, resumes and cancels beside pgbench and parallel queries", RunStress},
     {"record", "ticks of every template, to be replayed by eta_replay", RunRecord},
+    {"errorprone", "queries that the planner gets wrong, against a stock server", RunErrorprone},
 };
 
 void PrintUsage() {

@@ -42,6 +42,7 @@ Verdict RunPredict(const Options& options);
 Verdict RunStall(const Options& options);
 Verdict RunStress(const Options& options);
 Verdict RunRecord(const Options& options);
+Verdict RunErrorprone(const Options& options);
 
 // Order statistics of a sample; quantiles interpolate linearly. An empty sample gives NaN.
 double Quantile(std::vector<double> sample, double share);
@@ -102,7 +103,8 @@ class Cluster {
   std::string ClientEnvironment() const;                      // PGHOST=... PGPORT=... for a shell command
   bool HasDatabase(const std::string& database) const;
   const std::string& dir() const { return dir_; }
-  bool CleanLog() const;  // no crash in the server's log; prints the lines otherwise
+  void SaveData(const std::string& target);  // stops it for good and moves its data directory there
+  bool CleanLog() const;                     // no crash in the server's log; prints the lines otherwise
 
  private:
   std::string script_, dir_, host_, port_;

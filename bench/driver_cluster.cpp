@@ -164,6 +164,17 @@ bool Cluster::HasDatabase(const std::string& database) const {
   return !transaction.exec("SELECT 1 FROM pg_database WHERE datname = " + transaction.quote(database)).empty();
 }
 
+void Cluster::SaveData(const std::string& target) {
+  const std::string command = ShellQuote(script_) + " save " + ShellQuote(dir_) + " " + ShellQuote(target) + " 2>&1";
+  const CommandResult saved = RunCommand(command);
+  if (saved.status != 0) throw std::runtime_error("could not keep the data in " + target + ": " + saved.output);
+  const std::lock_guard<std::mutex> guard(live_mutex);
+  live.erase({script_, dir_});
+  std::error_code ignored;
+  fs::remove(fs::path(dir_).parent_path(), ignored);
+  kept_ = true;
+}
+
 bool Cluster::CleanLog() const { return RunCommand(ShellQuote(script_) + " check " + ShellQuote(dir_)).status == 0; }
 
 double ProcessCpuMs(int pid) {

@@ -54,7 +54,11 @@ Template ParseTemplate(const std::string& name, const std::string& text) {
 
 std::vector<Template> ReadTemplates(const Options& options) {
   const bool made = options.DataDir().empty() || options.Text("data-sets", "") == "made";
-  const fs::path dir = fs::path(options.root) / (made ? "bench/made/templates" : "bench/workload");
+  return ReadTemplatesOf(options, made ? "bench/made/templates" : "bench/workload");
+}
+
+std::vector<Template> ReadTemplatesOf(const Options& options, const std::string& folder) {
+  const fs::path dir = fs::path(options.root) / folder;
   std::vector<Template> templates;
   for (const auto& entry : fs::directory_iterator(dir)) {
     if (entry.path().extension() != ".sql") continue;

@@ -28,6 +28,8 @@ Template ParseTemplate(const std::string& name, const std::string& text);
 // All templates whose data set is there: bench/workload with a data folder, else (or with --data-sets made) bench/made.
 // --templates a,b,c selects by name, --data-sets stats,gene by data set.
 std::vector<Template> ReadTemplates(const Options& options);
+// The same of a folder of the checkout.
+std::vector<Template> ReadTemplatesOf(const Options& options, const std::string& folder);
 
 // One value per parameter, drawn from the candidates; ":name" becomes a quoted literal.
 std::string Instantiate(const Template& query, pqxx::connection* connection, std::mt19937_64* random);

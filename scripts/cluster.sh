@@ -4,12 +4,14 @@
 #   cluster.sh start DIR [LINE...]            starts a cluster in DIR (new or empty) with extra lines for postgresql.conf
 #                                             and prints shell exports of PGHOST, PGPORT, PGUSER, PGDATABASE
 #   cluster.sh stop DIR                       stops it and removes DIR
+#   cluster.sh save DIR TARGET                stops it, moves its data directory to TARGET and removes DIR
 #   cluster.sh restart DIR [MODE]             restarts it (mode fast, smart or immediate)
 #   cluster.sh check DIR                      fails and shows the lines when the server log tells of a crash
 #   cluster.sh run [LINE...] -- COMMAND...    runs COMMAND beside a cluster of its own, then checks and removes it
 #
 # Environment: PG_CONFIG or PG_BINDIR choose the server; QUERY_SHAPER_STAGE names a staged installation (stage.sh) to be
-# used in place of the server's own; PRELOAD replaces the list of preloaded libraries.
+# used in place of the server's own; PRELOAD replaces the list of preloaded libraries; TEMPLATE names a data directory that
+# was saved, of which the new cluster becomes a copy.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -50,10 +52,14 @@ start_cluster() {
   own_by_server_user "$dir"
   port=$(free_port)
   echo "$bindir" >"$dir/bindir"
-  server_command "$bindir/initdb" -D "$dir/data" -A trust -U postgres -N -E UTF8 --no-locale >"$dir/initdb.log" 2>&1 || {
-    cat "$dir/initdb.log" >&2
-    die "initdb failed in $dir"
-  }
+  if [ -n "${TEMPLATE:-}" ]; then
+    cp -a "$TEMPLATE" "$dir/data"
+  else
+    server_command "$bindir/initdb" -D "$dir/data" -A trust -U postgres -N -E UTF8 --no-locale >"$dir/initdb.log" 2>&1 || {
+      cat "$dir/initdb.log" >&2
+      die "initdb failed in $dir"
+    }
+  fi
   {
     echo "port = $port"
     echo "listen_addresses = ''"
@@ -87,6 +93,14 @@ stop_cluster() {
     server_command "$bindir/pg_ctl" -D "$dir/data" -w -t 60 -s -m fast stop </dev/null ||
       server_command "$bindir/pg_ctl" -D "$dir/data" -w -t 30 -s -m immediate stop </dev/null || true
   fi
+  rm -rf "$dir"
+}
+
+save_cluster() {
+  local dir=$1 target=${2:?save needs a target}
+  [ ! -e "$target" ] || die "exists already: $target"
+  server_command "$(cat "$dir/bindir")/pg_ctl" -D "$dir/data" -w -t 300 -s -m fast stop </dev/null
+  mv "$dir/data" "$target"
   rm -rf "$dir"
 }
 
@@ -134,7 +148,7 @@ case $verb in
     [ $# -ge 1 ] || die "start needs a directory"
     start_cluster "$@"
     ;;
-  stop | check | restart)
+  stop | check | restart | save)
     [ $# -ge 1 ] || die "$verb needs a directory"
     "${verb}_cluster" "$@"
     ;;

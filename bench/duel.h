@@ -1,0 +1,119 @@
+// The same statements on a stock server and on ours, in turns, their answers compared.
+//
+// Both clusters are copies of one data directory: same blocks, same statistics, so that without advice both plan alike.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+#include "driver.h"
+
+namespace query_shaper::bench {
+
+// What a statement, or a script of several, gave back.
+struct Answer {
+  double wall_ms = 0;
+  double cpu_ms = 0;      // the backend's own, without parallel workers
+  size_t rows = 0;        // of all statements together
+  uint64_t checksum = 0;  // of all rows whatever their order, NULLs told from empty texts
+  std::string sqlstate;   // empty: ended well
+  std::string message;
+
+  bool ended() const { return sqlstate.empty(); }
+  bool timed_out() const { return sqlstate == "57014"; }
+  bool SameAs(const Answer& other) const {
+    return sqlstate == other.sqlstate && rows == other.rows && checksum == other.checksum;
+  }
+};
+
+// Runs a script's statements one by one in one session until one fails.
+Answer RunScript(pqxx::connection* connection, const std::vector<std::string>& script);
+
+// "-- then" alone on a line parts a script's statements.
+std::vector<std::string> SplitScript(const std::string& text);
+
+std::string ReadText(const std::string& path);  // throws std::runtime_error
+
+// A data directory with the databases loaded and analysed, to be copied. Made once and kept with --cache DIR, else made
+// by each run. A loader gets the environment of psql and the database's name; known without one are gene, stats and
+// errorprone.
+using Loader = std::string (*)(const Options& options, const std::string& database);  // a shell command
+class DataTemplate {
+ public:
+  DataTemplate(const Options& options, const std::vector<std::string>& databases, Loader loader = nullptr);
+  ~DataTemplate();
+  DataTemplate(const DataTemplate&) = delete;
+  DataTemplate& operator=(const DataTemplate&) = delete;
+  const std::string& dir() const { return dir_; }
+
+ private:
+  std::string dir_, temporary_;
+};
+
+// Settings under which times are compared; --parallel (2) and --setting "a=b;c=d" change them for both servers.
+std::vector<std::string> DuelSettings(const Options& options);
+
+class Contender {
+ public:
+  Contender(const Options& options, const std::string& name, bool shaped, const DataTemplate& data,
+            const std::vector<std::string>& databases, double timeout_ms, const std::vector<std::string>& more = {});
+
+  Answer Run(const std::string& database, const std::vector<std::string>& script);
+  pqxx::result Ask(const std::string& database, const std::string& sql);  // mode off, no timeout, own session
+  void Warm();                                                            // reads every table of every database once
+  void Reconnect();                                                       // new sessions from here on
+  Cluster& cluster() { return *cluster_; }
+  bool shaped() const { return shaped_; }
+  const std::vector<std::string>& databases() const { return databases_; }
+
+ private:
+  pqxx::connection* Session(const std::string& database);
+
+  bool shaped_;
+  std::vector<std::string> databases_, session_settings_;
+  double timeout_ms_;
+  std::unique_ptr<Cluster> cluster_;
+  std::map<std::string, std::unique_ptr<pqxx::connection>> sessions_, asking_;
+};
+
+struct Contest {  // one statement in one pass
+  Answer stock, ours;
+};
+
+struct Entrant {  // a statement that both run
+  std::string name, database;
+  std::vector<std::string> script;
+  bool stock_timed_out = false;  // then it is not run again there
+  std::vector<Contest> passes;
+};
+
+// One pass over all entrants, the two servers in turns; which goes first changes from one to the next.
+void RunPass(const Options& options, int pass, Contender* stock, Contender* ours, std::vector<Entrant>* entrants);
+
+// Milliseconds by the clock of --clock: wall (default) or cpu, which is calmer on a busy machine but blind to workers.
+double ContestMs(const Options& options, const Answer& answer, double timeout_ms);
+
+struct PassFigures {
+  double stock_ms = 0, ours_ms = 0;
+  double worst_excess_ms = -1e300;  // largest ours - (factor x stock + slack)
+  std::string worst;
+  int stock_timeouts = 0, our_timeouts = 0;
+  std::vector<std::string> differing, failing, beyond;  // answers that differ, errors, queries above the bound
+  double ratio() const { return ours_ms / stock_ms; }
+};
+PassFigures Judge(const Options& options, const std::vector<Entrant>& entrants, size_t pass, double timeout_ms,
+                  double factor, double slack_ms);
+
+// One line per query: stock, every pass of ours with its ratio.
+void PrintPasses(const Options& options, const std::vector<Entrant>& entrants, double timeout_ms);
+Json ToJson(const std::vector<Entrant>& entrants);
+Json ToJson(const PassFigures& figures);
+
+// Events by action and verdict since the start, in all databases of ours; empty where the server has none.
+std::map<std::string, long> CountEvents(Contender* ours);
+void PrintEvents(const std::map<std::string, long>& events);
+
+}  // namespace query_shaper::bench

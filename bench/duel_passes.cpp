@@ -1,0 +1,119 @@
+// Passes over a set of statements, what they took and whether that is within the bounds.
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+#include "duel.h"
+
+namespace query_shaper::bench {
+
+void RunPass(const Options& options, int pass, Contender* stock, Contender* ours, std::vector<Entrant>* entrants) {
+  const bool show = options.Has("verbose");
+  for (size_t i = 0; i < entrants->size(); i++) {
+    Entrant& entrant = (*entrants)[i];
+    Contest contest;
+    const auto run_stock = [&] {
+      // What did not end in time once is not waited for again: its time is known to be the limit or more.
+      contest.stock =
+          entrant.stock_timed_out ? entrant.passes.front().stock : stock->Run(entrant.database, entrant.script);
+      entrant.stock_timed_out = entrant.stock_timed_out || contest.stock.timed_out();
+    };
+    if ((i + pass) % 2 == 0) run_stock();
+    contest.ours = ours->Run(entrant.database, entrant.script);
+    if ((i + pass) % 2 != 0) run_stock();
+    if (show) {
+      std::printf("  pass %d %-28s stock %9.1f ms %s ours %9.1f ms %s%s\n", pass + 1, entrant.name.c_str(),
+                  contest.stock.wall_ms, contest.stock.sqlstate.c_str(), contest.ours.wall_ms,
+                  contest.ours.sqlstate.c_str(), contest.stock.SameAs(contest.ours) ? "" : " DIFFERENT");
+      std::fflush(stdout);
+    }
+    entrant.passes.push_back(std::move(contest));
+  }
+}
+
+double ContestMs(const Options& options, const Answer& answer, double timeout_ms) {
+  const std::string clock = options.Text("clock", "wall");
+  if (clock != "wall" && clock != "cpu") throw std::runtime_error("--clock is wall or cpu");
+  if (answer.timed_out()) return timeout_ms;
+  return clock == "cpu" ? answer.cpu_ms : answer.wall_ms;
+}
+
+PassFigures Judge(const Options& options, const std::vector<Entrant>& entrants, size_t pass, double timeout_ms,
+                  double factor, double slack_ms) {
+  PassFigures figures;
+  for (const Entrant& entrant : entrants) {
+    const Contest& contest = entrant.passes.at(pass);
+    const double stock_ms = ContestMs(options, contest.stock, timeout_ms);
+    const double ours_ms = ContestMs(options, contest.ours, timeout_ms);
+    figures.stock_ms += stock_ms;
+    figures.ours_ms += ours_ms;
+    figures.stock_timeouts += contest.stock.timed_out();
+    figures.our_timeouts += contest.ours.timed_out();
+    if (contest.stock.ended() && contest.ours.ended() && !contest.stock.SameAs(contest.ours)) {
+      figures.differing.push_back(entrant.name);
+    }
+    if (!contest.ours.ended() && !contest.ours.timed_out() && contest.ours.sqlstate != contest.stock.sqlstate) {
+      figures.failing.push_back(entrant.name + ": " + contest.ours.message);
+    }
+    const double excess = ours_ms - factor * stock_ms - slack_ms;
+    if (excess > figures.worst_excess_ms) {
+      figures.worst_excess_ms = excess;
+      figures.worst = entrant.name;
+    }
+    // Both at the limit: nobody knows which is the slower.
+    if (excess > 0 && !contest.stock.timed_out()) figures.beyond.push_back(entrant.name);
+  }
+  return figures;
+}
+
+void PrintPasses(const Options& options, const std::vector<Entrant>& entrants, double timeout_ms) {
+  if (entrants.empty()) return;
+  std::printf("  %-28s %10s", "ms", "stock");
+  for (size_t pass = 0; pass < entrants.front().passes.size(); pass++) std::printf("   pass %zu      ratio", pass + 1);
+  std::printf("\n");
+  for (const Entrant& entrant : entrants) {
+    std::vector<double> stock;
+    for (const Contest& contest : entrant.passes) stock.push_back(ContestMs(options, contest.stock, timeout_ms));
+    std::printf("  %-28s %9.1f%s", entrant.name.c_str(), Quantile(stock, 0.5), entrant.stock_timed_out ? "+" : " ");
+    for (const Contest& contest : entrant.passes) {
+      const double ours_ms = ContestMs(options, contest.ours, timeout_ms);
+      std::printf(" %9.1f%s %8.3f", ours_ms, contest.ours.timed_out() ? "+" : " ",
+                  ours_ms / ContestMs(options, contest.stock, timeout_ms));
+    }
+    std::printf("\n");
+  }
+}
+
+Json ToJson(const std::vector<Entrant>& entrants) {
+  Json all = Json::Array();
+  for (const Entrant& entrant : entrants) {
+    Json passes = Json::Array();
+    for (const Contest& contest : entrant.passes) {
+      Json json;
+      json.Set("stock_ms", contest.stock.wall_ms).Set("ours_ms", contest.ours.wall_ms);
+      json.Set("stock_cpu_ms", contest.stock.cpu_ms).Set("ours_cpu_ms", contest.ours.cpu_ms);
+      json.Set("stock_state", contest.stock.sqlstate).Set("ours_state", contest.ours.sqlstate);
+      json.Set("rows", contest.ours.rows).Set("same", contest.stock.SameAs(contest.ours));
+      passes.Push(std::move(json));
+    }
+    Json json;
+    json.Set("name", entrant.name).Set("database", entrant.database).Set("passes", std::move(passes));
+    all.Push(std::move(json));
+  }
+  return all;
+}
+
+Json ToJson(const PassFigures& figures) {
+  Json json;
+  json.Set("stock_ms", figures.stock_ms).Set("ours_ms", figures.ours_ms).Set("ratio", figures.ratio());
+  json.Set("worst", figures.worst).Set("worst_excess_ms", figures.worst_excess_ms);
+  json.Set("stock_timeouts", figures.stock_timeouts).Set("our_timeouts", figures.our_timeouts);
+  Json beyond = Json::Array(), differing = Json::Array(), failing = Json::Array();
+  for (const std::string& name : figures.beyond) beyond.Push(name);
+  for (const std::string& name : figures.differing) differing.Push(name);
+  for (const std::string& name : figures.failing) failing.Push(name);
+  json.Set("beyond", std::move(beyond)).Set("differing", std::move(differing)).Set("failing", std::move(failing));
+  return json;
+}
+
+}  // namespace query_shaper::bench
