@@ -1,10 +1,13 @@
 // export_knowledge() and import_knowledge(): learned state as one JSON document that another server can take over.
 #include "pg/pg.h"
 
+#include "core/cardinality/row_model.h"
+#include "core/decide/plan_bytes.h"
 #include "core/predict/predict.h"
 #include "pg/guard.h"
 #include "server/functions/caller.h"
 #include "server/functions/knowledge_functions.h"
+#include "server/shared_rows.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 
@@ -49,9 +52,17 @@ static const char* const kExport =
     "  'trained_at', extract(epoch FROM m.trained_at), 'samples', m.samples, 'q_error_p50', m.q_error_p50,"
     "  'q_error_p90', m.q_error_p90, 'weight', m.weight,"
     "  'state', translate(encode(m.state, 'base64'), E'\\n', '')) ORDER BY m.name), '[]')"
-    "  FROM query_shaper.model_data m))";
+    "  FROM query_shaper.model_data m),"
+    " 'row_estimates', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', e.key, 'kind', e.kind,"
+    "  'schemas', e.schemas, 'names', e.names, 'relation_count', e.relation_count, 'clauses', e.clauses,"
+    "  'planner_rows', e.planner_rows, 'planned_rows', e.planned_rows, 'actual_rows', e.actual_rows, 'seen', e.seen,"
+    "  'last_seen', extract(epoch FROM e.last_seen), 'state', translate(encode(e.state, 'base64'), E'\\n', ''))"
+    "  ORDER BY e.key), '[]') FROM query_shaper.row_estimate_data e),"
+    " 'known_plans', (SELECT coalesce(jsonb_agg(jsonb_build_object('query_id', k.query_id,"
+    "  'last_seen', extract(epoch FROM k.last_seen), 'state', translate(encode(k.state, 'base64'), E'\\n', ''))"
+    "  ORDER BY k.query_id), '[]') FROM query_shaper.known_plan_data k))";
 
-enum class Kind { kId, kCount, kFigure, kSpread, kTime, kText, kObject, kProfile, kModels };
+enum class Kind { kId, kCount, kFigure, kSpread, kTime, kText, kNames, kObject, kProfile, kModels, kRows, kPlans };
 
 struct Field {
   const char* name;
@@ -82,6 +93,25 @@ static const Field kModelFields[] = {
     {"samples", Kind::kFigure, false}, {"q_error_p50", Kind::kFigure, true}, {"q_error_p90", Kind::kFigure, true},
     {"weight", Kind::kFigure, true},   {"state", Kind::kModels, true},
 };
+static const Field kRowFields[] = {
+    {"key", Kind::kId, false},
+    {"kind", Kind::kText, false},
+    {"schemas", Kind::kNames, false},
+    {"names", Kind::kNames, false},
+    {"relation_count", Kind::kCount, false},
+    {"clauses", Kind::kText, false},
+    {"planner_rows", Kind::kFigure, false},
+    {"planned_rows", Kind::kFigure, false},
+    {"actual_rows", Kind::kFigure, false},
+    {"seen", Kind::kCount, false},
+    {"last_seen", Kind::kTime, false},
+    {"state", Kind::kRows, false},
+};
+static const Field kPlanFields[] = {
+    {"query_id", Kind::kId, false},
+    {"last_seen", Kind::kTime, false},
+    {"state", Kind::kPlans, false},
+};
 
 [[noreturn]] static void Refuse(const char* detail) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid knowledge"), errdetail("%s", detail),
@@ -91,11 +121,21 @@ static const Field kModelFields[] = {
 
 // Null when the state is sound, else why not. No PostgreSQL call inside the try block.
 static const char* ReadState(const char* bytes, int length, Kind kind, void* scratch, char* failure, size_t capacity) {
+  const auto size = static_cast<uint32_t>(length);
   try {
-    if (kind == Kind::kProfile)
-      ReadProfile(bytes, static_cast<uint32_t>(length), static_cast<Profile*>(scratch));
-    else
-      ReadModels(bytes, static_cast<uint32_t>(length), static_cast<Models*>(scratch));
+    switch (kind) {
+      case Kind::kProfile:
+        ReadProfile(bytes, size, static_cast<Profile*>(scratch));
+        break;
+      case Kind::kRows:
+        ReadRowProfile(bytes, size, static_cast<RowProfile*>(scratch));
+        break;
+      case Kind::kPlans:
+        ReadKnownPlans(bytes, size, static_cast<KnownPlans*>(scratch));
+        break;
+      default:
+        ReadModels(bytes, size, static_cast<Models*>(scratch));
+    }
     return nullptr;
   } catch (const std::exception& e) {
     std::snprintf(failure, capacity, "%s", e.what());
@@ -109,7 +149,8 @@ static const char* CheckState(const JsonbValue& value, Kind kind) {
   char* const bytes = static_cast<char*>(palloc(capacity + 1));
   const int decoded = pg_b64_decode(value.val.string.val, length, bytes, capacity);
   if (decoded < 0) return "state is not in base64";
-  void* const scratch = palloc0(kind == Kind::kProfile ? sizeof(Profile) : sizeof(Models));
+  constexpr Size kLargest = Max(Max(sizeof(Profile), sizeof(Models)), Max(sizeof(RowProfile), sizeof(KnownPlans)));
+  void* const scratch = palloc0(kLargest);
   char failure[256];
   const char* const wrong = ReadState(bytes, decoded, kind, scratch, failure, sizeof failure);
   pfree(scratch);
@@ -134,6 +175,14 @@ static const char* CheckNumber(const JsonbValue& value, Kind kind) {
   return kind == Kind::kTime && number > kLatestSecond ? "it is not a time in seconds since 1970" : nullptr;
 }
 
+static const char* CheckNames(const JsonbContainer* names) {
+  for (uint32 i = 0; i < JsonContainerSize(names); ++i) {
+    const JsonbValue* const name = getIthJsonbValueFromContainer(const_cast<JsonbContainer*>(names), i);
+    if (name->type != jbvString && name->type != jbvNull) return "it holds something that is not a string";
+  }
+  return JsonContainerSize(names) > kRowRelations ? "it has too many elements" : nullptr;
+}
+
 // Null when the value is what the field holds, else what is wrong with it.
 static const char* CheckValue(const JsonbValue& value, const Field& field) {
   if (value.type == jbvNull) return field.nullable ? nullptr : "it is null";
@@ -142,8 +191,13 @@ static const char* CheckValue(const JsonbValue& value, const Field& field) {
       return value.type == jbvString ? nullptr : "it is not a string";
     case Kind::kObject:
       return value.type == jbvBinary && JsonContainerIsObject(value.val.binary.data) ? nullptr : "it is not an object";
+    case Kind::kNames:
+      if (value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data)) return "it is not an array";
+      return CheckNames(value.val.binary.data);
     case Kind::kProfile:
     case Kind::kModels:
+    case Kind::kRows:
+    case Kind::kPlans:
       return value.type == jbvString ? CheckState(value, field.kind) : "it is not a string";
     default:
       return value.type == jbvNumeric ? CheckNumber(value, field.kind) : "it is not a number";
@@ -156,6 +210,11 @@ static const JsonbContainer* Section(Jsonb* document, const char* name) {
   if (found == nullptr || found->type != jbvBinary || !JsonContainerIsArray(found->val.binary.data))
     Refuse(psprintf("Member \"%s\" is not an array.", name));
   return found->val.binary.data;
+}
+
+static bool Has(Jsonb* document, const char* name) {
+  JsonbValue value;
+  return getKeyJsonValueFromContainer(&document->root, name, strlen(name), &value) != nullptr;
 }
 
 template <int n>
@@ -239,6 +298,25 @@ static const char* const kImport[] = {
     " INSERT INTO query_shaper.model_data (name, version, trained_at, samples, q_error_p50, q_error_p90, weight, state)"
     "  SELECT i.name, i.version, to_timestamp(i.trained_at), i.samples, i.q_error_p50, i.q_error_p90, i.weight,"
     "  decode(i.state, 'base64') FROM incoming i WHERE (SELECT better.is FROM better)",
+    "WITH incoming AS (SELECT DISTINCT ON (i.key) i.* FROM jsonb_to_recordset($1 -> 'row_estimates') AS i(key bigint,"
+    "  kind text, schemas text[], names text[], relation_count int, clauses text, planner_rows float8,"
+    "  planned_rows float8, actual_rows float8, seen bigint, last_seen float8, state text)"
+    "  WHERE $2 IS NOT NULL ORDER BY i.key, i.last_seen DESC),"
+    " older AS (DELETE FROM query_shaper.row_estimate_data e USING incoming i WHERE e.key = i.key"
+    "  AND e.last_seen < to_timestamp(i.last_seen))"
+    " INSERT INTO query_shaper.row_estimate_data (key, kind, schemas, names, relation_count, clauses, planner_rows,"
+    "  planned_rows, actual_rows, seen, last_seen, state) SELECT i.key, i.kind, i.schemas, i.names, i.relation_count,"
+    "  i.clauses, i.planner_rows, i.planned_rows, i.actual_rows, i.seen, to_timestamp(i.last_seen),"
+    "  decode(i.state, 'base64') FROM incoming i WHERE NOT EXISTS (SELECT FROM query_shaper.row_estimate_data e"
+    "  WHERE e.key = i.key AND e.last_seen >= to_timestamp(i.last_seen))",
+    "WITH incoming AS (SELECT DISTINCT ON (i.query_id) i.* FROM jsonb_to_recordset($1 -> 'known_plans') AS"
+    "  i(query_id bigint, last_seen float8, state text) WHERE $2 IS NOT NULL ORDER BY i.query_id, i.last_seen DESC),"
+    " older AS (DELETE FROM query_shaper.known_plan_data k USING incoming i WHERE k.query_id = i.query_id"
+    "  AND k.last_seen < to_timestamp(i.last_seen))"
+    " INSERT INTO query_shaper.known_plan_data (query_id, last_seen, state) SELECT i.query_id,"
+    "  to_timestamp(i.last_seen), decode(i.state, 'base64') FROM incoming i WHERE NOT EXISTS"
+    "  (SELECT FROM query_shaper.known_plan_data k WHERE k.query_id = i.query_id"
+    "  AND k.last_seen >= to_timestamp(i.last_seen))",
 };
 
 QUERY_SHAPER_FUNCTION(query_shaper_export_knowledge) {
@@ -269,6 +347,9 @@ QUERY_SHAPER_FUNCTION(query_shaper_import_knowledge) {
   CheckSection(document, "history", kHistoryFields);
   CheckSection(document, "profiles", kProfileFields);
   CheckSection(document, "models", kModelFields);
+  // Older documents lack these.
+  if (Has(document, "row_estimates")) CheckSection(document, "row_estimates", kRowFields);
+  if (Has(document, "known_plans")) CheckSection(document, "known_plans", kPlanFields);
   Oid types[2] = {JSONBOID, OIDOID};
   Datum values[2] = {JsonbPGetDatum(document), ObjectIdGetDatum(GetUserId())};
   const CallerIdentity caller = BecomeTablesOwner();

@@ -166,7 +166,17 @@ bool FindRelations(Datum schemas, Datum names, RowEntry* entry) {
   return entry->relation_count >= name_count;
 }
 
+// A standby reads the same rows again and again.
+bool AlreadyHere(const RowEntry& loaded) {
+  LWLockAcquire(shared_rows->lock, LW_SHARED);
+  const RowEntry* const known = FindRow(loaded.key.database, loaded.key.key);
+  const bool here = known != nullptr && !known->dirty && known->profile.last_seen_s >= loaded.profile.last_seen_s;
+  LWLockRelease(shared_rows->lock);
+  return here;
+}
+
 void PublishRow(const RowEntry& loaded) {
+  if (AlreadyHere(loaded)) return;
   LWLockAcquire(shared_rows->lock, LW_EXCLUSIVE);
   const RowEntry* const known = FindRow(loaded.key.database, loaded.key.key);
   const bool dirty = known != nullptr && known->dirty;
@@ -174,7 +184,7 @@ void PublishRow(const RowEntry& loaded) {
   if (entry != nullptr && dirty) {
     MergeRows(loaded.profile, &entry->profile);
     if (entry->clauses[0] == '\0') memcpy(entry->clauses, loaded.clauses, sizeof entry->clauses);
-  } else if (entry != nullptr && loaded.profile.last_seen_s >= entry->profile.last_seen_s) {
+  } else if (entry != nullptr) {
     const uint32_t change = entry->change;
     *entry = loaded;
     entry->change = change + 1;
