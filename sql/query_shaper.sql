@@ -217,6 +217,18 @@ CREATE VIEW row_estimates WITH (security_barrier) AS
   WHERE r.present AND (pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
     OR (r.readable AND d.relation_count <= pg_catalog.cardinality(d.names)));
 
+CREATE FUNCTION block_runs(internal) RETURNS tsm_handler LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'query_shaper_block_runs';
+COMMENT ON FUNCTION block_runs(internal) IS 'TABLESAMPLE method: a fraction of a table in many short runs of blocks';
+
+-- Run with the rights of the caller. sampled: the probability that one row of the whole was seen; 1: all were.
+CREATE FUNCTION shadow(
+  query text, fraction float8 = 0.01, OUT node_id int, OUT relations text, OUT planner_rows float8,
+  OUT shadow_rows float8, OUT low_rows float8, OUT high_rows float8, OUT sampled float8)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'query_shaper_shadow';
+COMMENT ON FUNCTION shadow(text, float8) IS 'counts the rows of a query''s scans and joins on a sample, with 90 % intervals';
+
 -- Chapter: history. What finished statements were, and what was done to running ones.
 
 CREATE VIEW history WITH (security_barrier) AS

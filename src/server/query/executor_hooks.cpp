@@ -6,6 +6,7 @@
 #include "server/query/pause.h"
 #include "server/query/row_learning.h"
 #include "server/query/tracker.h"
+#include "server/query/whole_estimates.h"
 #include "server/settings.h"
 extern "C" {
 #include "access/parallel.h"
@@ -201,6 +202,7 @@ void InstallExecutorHooks() {
   ExecutorFinish_hook = FinishHook;
   previous_end = ExecutorEnd_hook ? ExecutorEnd_hook : standard_ExecutorEnd;
   ExecutorEnd_hook = EndHook;
+  InstallWholeEstimates();
 }
 
 }  // namespace query_shaper
