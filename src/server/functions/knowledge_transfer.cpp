@@ -358,7 +358,7 @@ QUERY_SHAPER_FUNCTION(query_shaper_import_knowledge) {
   for (const char* sql : kImport) RunOnTables(sql, 2, types, values);
   SPI_finish();
   BecomeCaller(caller);
-  ReloadAtCommit(Forget::kStored, Forget::kStored);
+  ReloadAtCommit(Forget::kStored);
   PG_RETURN_VOID();
 }
 

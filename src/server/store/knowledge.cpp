@@ -28,6 +28,7 @@ namespace {
 constexpr int kAskAgainMs = 1000;
 constexpr int kInstalledAgainMs = 5000;
 constexpr int kStandbyRefreshMs = 5000;
+constexpr int kForgottenPlans = 64;
 constexpr int kNoWorkerMs = 10000;
 // From here on a full ring is near: the learner is woken at once, and one that cannot run no longer gets all of it.
 constexpr uint32 kManyPending = kOutcomeRecords / 4;
@@ -39,7 +40,8 @@ TimestampTz database_asked;
 TimestampTz absence_reported;
 bool reload_at_commit;
 Forget reload_rows;
-Forget reload_plans;
+int64_t forgotten_plans[kForgottenPlans];  // of this transaction
+int forgotten_plans_count;
 Models cold_models;
 bool cold_models_ready;
 
@@ -134,9 +136,8 @@ void ReloadNow() {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
   if (Wanted(slot)) {
-    ForgetKnowledge(slot, Forget::kStored);
-    ForgetRows(slot->database, reload_rows);
-    ForgetPlans(slot->database, reload_plans);
+    ForgetKnowledge(slot, reload_rows);
+    for (int i = 0; i < forgotten_plans_count; ++i) RemovePlans(slot->database, forgotten_plans[i]);
     slot->reload = true;
     ++slot->generation;
     slot->state = DatabaseState::kWanted;
@@ -339,18 +340,26 @@ void FlushAndWait() {
   ConditionVariableCancelSleep();
 }
 
-void ReloadAtCommit(Forget rows, Forget plans) {
+void ReloadAtCommit(Forget rows) {
   static bool registered = false;
   RequireSharedState();
   if (!registered) {
     RegisterXactCallback(AtTransactionEnd, nullptr);
     registered = true;
   }
+  if (!reload_at_commit) {
+    reload_rows = Forget::kStored;
+    forgotten_plans_count = 0;
+  }
   // Of several calls in one transaction the most thorough counts.
-  if (!reload_at_commit) reload_rows = reload_plans = Forget::kStored;
   if (rows == Forget::kAll) reload_rows = rows;
-  if (plans == Forget::kAll) reload_plans = plans;
   reload_at_commit = true;
+}
+
+void ReloadWithoutPlansAtCommit(int64_t query_id) {
+  const bool full = reload_at_commit && forgotten_plans_count == kForgottenPlans;
+  ReloadAtCommit(full ? Forget::kAll : Forget::kStored);
+  if (!full) forgotten_plans[forgotten_plans_count++] = query_id;
 }
 
 void TrainNow() {

@@ -34,10 +34,13 @@ void RecordEvent(const char* action, const char* verdict, int64_t query_id, int 
 void FlushAndWait();
 
 // For functions that change the tables themselves (import, forget, reset): when the current transaction commits,
-// forgets what shared memory knows of this database and has the tables read anew. Learned rows and known plans that
-// are not yet written are forgotten with kAll alone. To keep the learner from adding rows
-// meanwhile call FlushAndWait() first, then lock the tables in SHARE ROW EXCLUSIVE MODE.
-void ReloadAtCommit(Forget rows, Forget plans);
+// forgets what shared memory knows of this database and has the tables read anew. Learned rows and known plans that are
+// not yet written are forgotten with kAll alone. To keep the learner from adding rows meanwhile call FlushAndWait()
+// first, then lock the tables in SHARE ROW EXCLUSIVE MODE.
+void ReloadAtCommit(Forget rows);
+
+// The same with kStored, and the statement's known plans even where they are not yet written.
+void ReloadWithoutPlansAtCommit(int64_t query_id);
 
 // Solves this database's models anew, in shared memory; the learner writes them soon after (FlushAndWait() to be sure).
 void TrainNow();

@@ -190,6 +190,13 @@ void ForgetPlans(Oid database, Forget what) {
   LWLockRelease(shared_rows->lock);
 }
 
+void RemovePlans(Oid database, int64_t query_id) {
+  const PlansKey key = KeyOfPlans(database, query_id);
+  LWLockAcquire(shared_rows->lock, LW_EXCLUSIVE);
+  hash_search(PlansTable(), &key, HASH_REMOVE, nullptr);
+  LWLockRelease(shared_rows->lock);
+}
+
 bool RowsDirty(Oid database) {
   LWLockAcquire(shared_rows->lock, LW_SHARED);
   const bool dirty = AnyDirtyIn<RowEntry>(RowTable(), database) || AnyDirtyIn<PlansEntry>(PlansTable(), database);

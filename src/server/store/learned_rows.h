@@ -24,6 +24,7 @@ enum class Forget { kAll, kStored };  // kStored: not what is yet to be written
 // Take shared_rows->lock.
 void ForgetRows(Oid database, Forget what);
 void ForgetPlans(Oid database, Forget what);
+void RemovePlans(Oid database, int64_t query_id);
 
 // Whether something is yet to be written. Takes shared_rows->lock.
 bool RowsDirty(Oid database);
