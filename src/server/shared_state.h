@@ -215,6 +215,9 @@ enum Metric {
   kMetricRowsEvicted,
   kMetricPlansEvicted,
   kMetricOutcomesLost,  // taken by a learner that failed before they were in the tables
+  kMetricSubplanMemoHits,
+  kMetricSubplanMemoMisses,
+  kMetricSubplanMemosGivenUp,
   kMetrics
 };
 

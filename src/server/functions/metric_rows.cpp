@@ -47,6 +47,10 @@ static const MetricText kMetricTexts[] = {
     {kMetricPlansEvicted, "known_plans_evicted_total",
      "Statements whose known plans made room for others in shared memory."},
     {kMetricOutcomesLost, "outcomes_lost_total", "Finished statements lost with a learner that failed."},
+    {kMetricSubplanMemoHits, "subplan_memo_hits_total", "Runs of correlated subqueries answered from memory."},
+    {kMetricSubplanMemoMisses, "subplan_memo_misses_total", "Runs of correlated subqueries whose results were kept."},
+    {kMetricSubplanMemosGivenUp, "subplan_memos_given_up_total",
+     "Correlated subqueries whose results were no longer kept because parameters repeat too rarely."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
 

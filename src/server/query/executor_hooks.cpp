@@ -5,6 +5,7 @@
 #include "server/query/outcome.h"
 #include "server/query/pause.h"
 #include "server/query/row_learning.h"
+#include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
 #include "server/query/whole_estimates.h"
 #include "server/settings.h"
@@ -63,7 +64,9 @@ void OnTick() {
   for (Frame* frame = innermost; frame != nullptr; frame = frame->outer) {
     if (frame->tracker == nullptr && frame->watched) TrackLate(frame);
     Tracker* tracker = frame->tracker;
-    if (tracker != nullptr && tracker->used) TickTracker(tracker);
+    if (tracker == nullptr || !tracker->used) continue;
+    TickTracker(tracker);
+    TickMemos(tracker);
   }
   if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
   ArmPause();
@@ -127,6 +130,7 @@ void RunFramed(QueryDesc* query, Call&& call) {
       Tracker* failed = frame.tracker;
       LeaveExecutor(failed);
       SendTrackedOutcome(failed, geterrcode());
+      ReportMemos(failed, true);
       // A late tracker has no tie to the query's memory yet.
       if (failed->late) ReleaseTracker(failed);
     }
@@ -154,7 +158,7 @@ void StartHook(QueryDesc* query, int flags) {
   if (level == 0) ++slot->statements;
   if (query->plannedstmt->planTree->total_cost < settings::min_cost && !KnownSlow(query->plannedstmt->queryId)) return;
   if (level >= settings::tracked_nest_levels || query->planstate == nullptr) return;
-  StartTracking(query, level);
+  if (Tracker* tracker = StartTracking(query, level)) InstallMemos(tracker);
 }
 
 void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
@@ -178,7 +182,9 @@ void FinishHook(QueryDesc* query) {
   uint64 rows = tracker ? tracker->rows_before : 0;
   RunFramed(query, [&] { previous_finish(query); });
   tracker = FindTracker(query);
-  if (tracker != nullptr) tracker->rows_before = rows;
+  if (tracker == nullptr) return;
+  tracker->rows_before = rows;
+  FinishMemos(tracker);
 }
 
 void EndHook(QueryDesc* query) {
@@ -186,6 +192,7 @@ void EndHook(QueryDesc* query) {
   if (tracker != nullptr) {
     LearnRowsOf(tracker);
     SendTrackedOutcome(tracker, 0);
+    ReportMemos(tracker, false);
     ReleaseTracker(tracker);
   }
   previous_end(query);

@@ -18,6 +18,8 @@ namespace query_shaper {
 constexpr int kNodeIds = 512;
 constexpr int kTrackers = 8;  // statements tracked at once in one process: nested ones and open cursors
 
+struct StatementMemos;
+
 struct TrackedNode {
   PlanState* state;    // null: this node of the plan was pruned or not reached
   short wrapper;       // -1: none
@@ -43,6 +45,7 @@ struct Tracker {
   int error_sqlstate;
   uint32 generation;  // grows with each use, so that a late callback knows its own
   QueryDesc* query;
+  StatementMemos* memos;  // in the query's memory, null: none
   TimestampTz started;
   double next_revision_ms;
   uint64 rows_before;  // rows of finished calls
