@@ -16,12 +16,15 @@ int grow_memory = kSwitchOn;
 int half_life_s = 14 * 24 * 3600;
 int history_max = 5000;
 int late_tracking_ms = 100;
-int learn_rows = kSwitchOff;
+int learn_rows = kSwitchOn;
 int max_databases = 16;
 int max_predicted_time_ms = 0;
 int memoize_subplans = kSwitchOn;
 double min_cost = 1000;
 int mode = kModeShape;
+#ifdef QUERY_SHAPER_FAULT_POINTS
+bool plain_explain = false;
+#endif
 double regret_limit = 0.3;
 int replan = kSwitchOn;
 double replan_factor = 10;
@@ -116,6 +119,11 @@ void DefineSettings() {
                            "off: nothing; observe: predict, watch and learn; advise: also report what would be done; "
                            "shape: do it.",
                            &mode, mode, kModes, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+#ifdef QUERY_SHAPER_FAULT_POINTS
+  DefineCustomBoolVariable("query_shaper.plain_explain", "Plans what EXPLAIN shows without learned rows, for tests.",
+                           nullptr, &plain_explain, plain_explain, PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr,
+                           nullptr);
+#endif
   DefineCustomRealVariable("query_shaper.regret_limit",
                            "Sets the share of a statement's known time that trying another plan may cost.", nullptr,
                            &regret_limit, regret_limit, 0, 100, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -25,6 +25,9 @@ extern int max_predicted_time_ms;  // 0: no limit
 extern int memoize_subplans;       // Switch
 extern double min_cost;
 extern int mode;
+#ifdef QUERY_SHAPER_FAULT_POINTS
+extern bool plain_explain;
+#endif
 extern double regret_limit;
 extern int replan;  // Switch
 extern double replan_factor;

@@ -147,7 +147,8 @@ uint64_t WriteOperator(OpExpr* op, Writer* writer) {
     return Mixed(hash, Write(right, writer));
   }
   Oid commutator = get_commutator(name);
-  if (OidIsValid(commutator) && (IsFixed(left) || commutator < name)) {
+  bool fixed = IsFixed(left);
+  if (OidIsValid(commutator) && (fixed || commutator < name)) {
     name = commutator;
     Node* swapped = left;
     left = right;
@@ -155,7 +156,7 @@ uint64_t WriteOperator(OpExpr* op, Writer* writer) {
   }
   uint64_t first = Write(left, writer);
   uint64_t second = Write(right, writer);
-  if (name == commutator && second < first) {
+  if (!fixed && op->opno == commutator && second < first) {
     uint64_t swapped = first;
     first = second;
     second = swapped;

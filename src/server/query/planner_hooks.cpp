@@ -2,6 +2,7 @@
 
 #include "server/query/node_keys.h"
 #include "server/query/outcome.h"
+#include "server/query/plain_explain.h"
 #include "server/query/plan_note.h"
 #include "server/query/row_estimates.h"
 #include "server/settings.h"
@@ -107,7 +108,8 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   me.names.memory = CurrentMemoryContext;
   me.outer = planning;
   me.order = order;
-  me.injecting = order != nullptr || (followed && Does(settings::learn_rows) && AnythingKnown(query));
+  me.injecting =
+      order != nullptr || (followed && Does(settings::learn_rows) && !ExplainsPlainly() && AnythingKnown(query));
   Query* copy =
       followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
   PlannedStmt* statement = nullptr;
@@ -169,6 +171,7 @@ PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListI
 
 void InstallPlannerHooks() {
   RegisterPlanNotes();
+  InstallPlainExplain();
   previous_planner = planner_hook ? planner_hook : standard_planner;
   planner_hook = PlannerHook;
   previous_rel = set_rel_pathlist_hook;
