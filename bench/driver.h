@@ -43,6 +43,7 @@ Verdict RunStall(const Options& options);
 Verdict RunStress(const Options& options);
 Verdict RunRecord(const Options& options);
 Verdict RunErrorprone(const Options& options);
+Verdict RunChaos(const Options& options);
 
 // Order statistics of a sample; quantiles interpolate linearly. An empty sample gives NaN.
 double Quantile(std::vector<double> sample, double share);

@@ -23,7 +23,7 @@ uint64_t Mix(uint64_t x) {  // splitmix64's finaliser
 }
 
 // The sum over rows is the same in every order, and tells how often a row occurs.
-uint64_t ChecksumOf(const pqxx::result& rows) {
+uint64_t ChecksumOf(const pqxx::result& rows, uint64_t* in_order) {
   uint64_t sum = 0;
   for (const auto& row : rows) {
     uint64_t hash = 0xcbf29ce484222325u;
@@ -34,6 +34,7 @@ uint64_t ChecksumOf(const pqxx::result& rows) {
       for (size_t i = 0; i < field.size(); i++) hash = (hash ^ static_cast<unsigned char>(text[i])) * 0x100000001b3u;
     }
     sum += Mix(hash);
+    *in_order = Mix(*in_order ^ hash);
   }
   return sum;
 }
@@ -72,13 +73,13 @@ Answer RunScript(pqxx::connection* connection, const std::vector<std::string>& s
     for (const std::string& sql : script) {
       const pqxx::result rows = transaction.exec(sql);
       answer.rows += rows.size();
-      answer.checksum = Mix(answer.checksum) + ChecksumOf(rows);
+      answer.checksum = Mix(answer.checksum) + ChecksumOf(rows, &answer.in_order);
     }
   } catch (const pqxx::sql_error& error) {
     answer.sqlstate = error.sqlstate().empty() ? "?" : error.sqlstate();
     answer.message = error.what();
     answer.rows = 0;
-    answer.checksum = 0;
+    answer.checksum = answer.in_order = 0;
   }
   answer.wall_ms = NowMs() - before;
   answer.cpu_ms = ProcessCpuMs(pid) - cpu_before;

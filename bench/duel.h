@@ -19,6 +19,7 @@ struct Answer {
   double cpu_ms = 0;      // the backend's own, without parallel workers
   size_t rows = 0;        // of all statements together
   uint64_t checksum = 0;  // of all rows whatever their order, NULLs told from empty texts
+  uint64_t in_order = 0;  // the same with their order
   std::string sqlstate;   // empty: ended well
   std::string message;
 

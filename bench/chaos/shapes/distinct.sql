@@ -1,0 +1,1 @@
+SELECT DISTINCT a.grp, b.kind FROM a JOIN b ON b.id = a.b_id

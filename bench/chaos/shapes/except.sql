@@ -1,0 +1,1 @@
+SELECT id FROM a EXCEPT SELECT a_id FROM stale EXCEPT SELECT a_id FROM part

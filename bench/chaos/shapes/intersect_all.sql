@@ -1,0 +1,1 @@
+SELECT b_id FROM a INTERSECT ALL SELECT a_id FROM stale

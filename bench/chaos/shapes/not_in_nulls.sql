@@ -1,0 +1,1 @@
+SELECT count(*) FROM a WHERE a.b_id NOT IN (SELECT c_id FROM b)

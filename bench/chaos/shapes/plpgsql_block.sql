@@ -1,0 +1,1 @@
+SELECT count_by_block({n} % 37)

@@ -1,0 +1,1 @@
+SELECT count(*) FROM a WHERE (a.grp, a.d) IN (SELECT p.v, p.day FROM part p)

@@ -1,0 +1,1 @@
+SELECT b_id FROM a WHERE grp < 9 UNION SELECT a_id FROM stale UNION SELECT c_id FROM b

@@ -1,0 +1,1 @@
+SELECT a, b FROM a JOIN b ON b.id = a.b_id WHERE a.grp = {n} % 37
