@@ -97,6 +97,7 @@ SELECT * FROM compare('SELECT id, (SELECT string_agg(u.word, '','' ORDER BY u.wo
 SELECT * FROM compare('SELECT id, (SELECT max(r) FROM (SELECT rank() OVER (ORDER BY i.word) r FROM memo_inner i WHERE i.k = o.k) w) FROM memo_outer o');
 SELECT * FROM compare('SELECT id, (SELECT sum(g) FROM generate_series(1, o.k * 300) g) FROM memo_outer o');
 SELECT * FROM compare('SELECT id, (SELECT count(*) FROM memo_inner a JOIN memo_inner b ON a.id = b.id WHERE a.k = o.k) FROM memo_outer o');
+SELECT * FROM compare('SELECT id, (SELECT count(*) FROM (SELECT * FROM memo_inner WHERE id < 9 OFFSET 0) a, memo_inner b WHERE a.id = b.id AND a.k <= o.k) FROM memo_outer o');
 SELECT * FROM compare('SELECT id, (SELECT sum(stable_half(i.id)) FROM memo_inner i WHERE i.k = o.k) FROM memo_outer o');
 SELECT * FROM compare('SELECT k, (SELECT sum(i.id) FROM memo_inner i WHERE i.k = o.k) s FROM memo_outer o GROUP BY k, id ORDER BY s, id');
 SELECT * FROM compare('SELECT id, CASE WHEN j = 1 THEN (SELECT sum(i.id) FROM memo_inner i WHERE i.k = o.k) ELSE (SELECT max(i.id) FROM memo_inner i WHERE i.k = o.k) END FROM memo_outer o');

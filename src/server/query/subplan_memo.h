@@ -26,7 +26,8 @@ void TickMemos(Tracker* tracker);
 // After the last run: takes memos out but for those that EXPLAIN is to show.
 void FinishMemos(Tracker* tracker);
 
-// Takes every memo out and frees what it holds: the subplans' nodes may be ended then.
+// Takes every memo out and frees what it holds, reported. Whoever ends a statement's nodes before ExecutorEnd calls it
+// first, also when they were cut off in the middle of a run; InstallMemos() serves the nodes that come after them.
 void RemoveMemos(Tracker* tracker);
 
 // Counts what the memos did and, unless the statement failed, says so in events. Once.

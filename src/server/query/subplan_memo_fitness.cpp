@@ -105,8 +105,8 @@ const char* NodeRefusal(PlanState* state) {
     case T_WindowAgg:
       return Check(reinterpret_cast<WindowAgg*>(plan)->startOffset, reinterpret_cast<WindowAgg*>(plan)->endOffset,
                    reinterpret_cast<WindowAgg*>(plan)->runCondition);
-    case T_NestLoop:
-      return Check(reinterpret_cast<Join*>(plan)->joinqual, reinterpret_cast<NestLoop*>(plan)->nestParams);
+    case T_NestLoop:  // its parameters are columns
+      return Check(reinterpret_cast<Join*>(plan)->joinqual);
     case T_MergeJoin:
       return Check(reinterpret_cast<Join*>(plan)->joinqual, reinterpret_cast<MergeJoin*>(plan)->mergeclauses);
     case T_HashJoin:
