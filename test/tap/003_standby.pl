@@ -50,6 +50,31 @@ $primary->safe_psql('postgres', "SELECT query_shaper.forget($query_id)");
 $primary->wait_for_catchup($standby);
 ok($standby->poll_query_until('postgres', $known, 'f'), 'what the primary forgets the standby forgets');
 
+# Learned rows take the same way.
+run_correlated($primary, 'postgres');
+flush($primary, 'postgres');
+$primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', 'SELECT count(*) > 0 FROM query_shaper.row_estimates'), 't', 'view row_estimates works on the standby');
+sub standby_plans_with
+{
+	my ($rows, $constant) = @_;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		# Statements are what makes a standby look at the tables again.
+		run_statement($standby, 'postgres');
+		return 1 if $rows eq 'natural' ? estimate_of($standby, 'postgres', $constant) < 20 : estimate_of($standby, 'postgres', $constant) == $rows;
+		select undef, undef, undef, 0.1;
+	}
+	return 0;
+}
+ok(standby_plans_with(400, 7), 'the standby plans with the rows that its primary learned');
+run_correlated($standby, 'postgres', 9);
+is(estimate_of($standby, 'postgres', 9), 400, 'and with those that it learned itself');
+$primary->safe_psql('postgres', 'DELETE FROM query_shaper.row_estimate_data');
+$primary->wait_for_catchup($standby);
+ok(standby_plans_with('natural', 7), 'what is gone on the primary is forgotten on the standby');
+run_correlated($standby, 'postgres', 9);
+
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.history WHERE query LIKE \'%sum(v)%sample%\''), 1, 'the history can be read on the standby');
 my $running = $standby->background_psql('postgres', on_error_stop => 0);
 my $backend = $running->query_safe('SELECT pg_backend_pid()');
@@ -71,6 +96,9 @@ $standby->promote;
 $standby->safe_psql('postgres', $own);
 ok($standby->poll_query_until('postgres', "SELECT count(*) = 1 FROM query_shaper.history_data WHERE query LIKE '%min(v)%'"),
 	'once promoted it writes');
+ok($standby->poll_query_until('postgres', "SELECT count(*) > 0 FROM query_shaper.row_estimates WHERE clauses LIKE '%id%' AND actual_rows = 400"),
+	'also the rows that it learned before');
+is(estimate_of($standby, 'postgres', 9), 400, 'and still plans with them');
 is(log_count($_, qr/PANIC|terminated by signal/), 0, 'no crash') for $primary, $standby;
 
 $standby->stop;

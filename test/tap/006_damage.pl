@@ -59,6 +59,23 @@ flush($node, 'postgres');
 ++$calls;
 cmp_ok(seen_of($node, 'postgres'), '>', 0.9, 'and known from then on');
 
+# Learned rows and known plans.
+run_correlated($node, 'postgres');
+flush($node, 'postgres');
+$node->safe_psql('postgres', "INSERT INTO query_shaper.known_plan_data VALUES (42, now(), 'foreign')");
+$node->safe_psql('postgres', "UPDATE query_shaper.row_estimate_data SET state = set_byte(state, 40, 255 - get_byte(state, 40))");
+my $damaged = $node->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.row_estimate_data');
+cmp_ok($damaged, '>', 0, 'learned rows are stored');
+$offset = -s $node->logfile;
+$node->restart;
+flush($node, 'postgres');
+is(log_count($node, qr/stored row counts or plans are corrupt/, $offset), 1, 'damaged row counts are logged once');
+is(metric($node, 'models_corrupt'), $damaged + 1, 'and counted');
+cmp_ok(estimate_of($node, 'postgres'), '<', 20, 'planning goes on without them');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.known_plan_data WHERE query_id = 42'), 0, 'damaged plans are removed');
+run_correlated($node, 'postgres');
+is(estimate_of($node, 'postgres'), 400, 'they are learned anew');
+
 # The learner cannot write: the error is its own, queries run, and it comes back by itself.
 $node->safe_psql('postgres', 'ALTER TABLE query_shaper.history_data ADD CONSTRAINT refuse CHECK (query IS NULL) NOT VALID');
 $offset = -s $node->logfile;

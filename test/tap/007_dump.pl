@@ -12,9 +12,10 @@ $node->safe_psql('source', 'CREATE EXTENSION query_shaper');
 load_table($node, 'source');
 run_statement($node, 'source', 5);
 ok(wait_calls($node, 'source', 5), 'five runs are in the history');
+run_correlated($node, 'source');
 flush($node, 'source');
 
-my @tables = qw(history_data profile_data model_data prediction_data event_data);
+my @tables = qw(history_data profile_data model_data prediction_data event_data row_estimate_data known_plan_data);
 my %rows = map { $_ => $node->safe_psql('source', "SELECT count(*) FROM query_shaper.$_") } @tables;
 my $target = new_node('target');
 $target->start;
@@ -39,6 +40,7 @@ for my $format (qw(custom plain))
 	flush($target, $format);
 	run_statement($target, $format);
 	ok(wait_calls($target, $format, 6), "the run after the restore joins the restored history, format $format");
+	is(estimate_of($target, $format), 400, "learned rows are in use, format $format");
 	# query_id names relations by OID, which differ here; the fingerprint names them by name.
 	is( $target->safe_psql($format,
 			"SELECT details ? 'cache' FROM query_shaper.prediction_data WHERE fingerprint = (SELECT fingerprint"
@@ -60,6 +62,9 @@ ok($target->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activ
 $target->safe_psql('running', 'ANALYZE sample');
 run_statement($target, 'running');
 flush($target, 'running');
+is(estimate_of($target, 'running'), 400, 'restored rows are in use');
+is( $target->safe_psql('running', 'SELECT count(*) FROM (SELECT FROM query_shaper.row_estimate_data GROUP BY key HAVING count(*) > 1) d'),
+	0, 'one row for one key');
 is($target->safe_psql('running', "SELECT count(*) FROM query_shaper.model_data WHERE name = 'models'"), 1, 'one row of models');
 is( $target->safe_psql('running', 'SELECT count(*) FROM (SELECT FROM query_shaper.profile_data GROUP BY query_id, fingerprint HAVING count(*) > 1) d'),
 	0, 'one row for one profile');

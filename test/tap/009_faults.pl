@@ -47,6 +47,7 @@ cmp_ok(log_count($node, qr/could not learn an outcome/, $offset), '>=', 1, 'and 
 # An error in the middle of a write.
 set_fault('write:error');
 $offset = -s $node->logfile;
+run_correlated($node, 'postgres');
 run_statement($node, 'postgres');
 my ($status, $out, $err) = $node->psql('postgres', 'SELECT query_shaper.flush()');
 like($err, qr/could not store what was learned/, 'flush tells of a learner that fails while it writes');
@@ -58,6 +59,10 @@ ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM query_shaper.fl
 run_statement($node, 'postgres');
 flush($node, 'postgres');
 cmp_ok(seen_of($node, 'postgres'), '>', 2.5, 'what had been learned of the lost outcome was still in shared memory');
+
+is( $node->safe_psql('postgres', "SELECT count(*) FROM query_shaper.row_estimates WHERE actual_rows = 400 AND clauses LIKE '%id%'"),
+	1, 'and so were the rows it had not written');
+is(estimate_of($node, 'postgres'), 400, 'which planning uses');
 
 # A learner that dies in the middle of a write takes the server through recovery.
 $calls = $node->safe_psql('postgres', "SELECT sum(calls) FROM query_shaper.history_data WHERE query LIKE '%sum(v)%sample%'");

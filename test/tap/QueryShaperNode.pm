@@ -7,7 +7,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start);
+our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start run_correlated estimate_of);
 
 # A statement of some milliseconds; the constant changes, the fingerprint does not.
 our $statement = 'SELECT count(*), sum(v) FROM sample WHERE k = %d /* measured */';
@@ -71,6 +71,23 @@ sub flush
 {
 	my ($node, $database) = @_;
 	$node->safe_psql($database, 'SELECT query_shaper.flush()');
+}
+
+# A statement whose rows the planner gets wrong by a factor of 200: 400 of them.
+sub run_correlated
+{
+	my ($node, $database, $constant) = @_;
+	$constant //= 7;
+	return $node->safe_psql($database, "SELECT count(*) FROM sample WHERE k = $constant AND id % 50 = $constant");
+}
+
+# The rows it is planned with.
+sub estimate_of
+{
+	my ($node, $database, $constant) = @_;
+	$constant //= 7;
+	my $plan = $node->safe_psql($database, "EXPLAIN SELECT * FROM sample WHERE k = $constant AND id % 50 = $constant");
+	return $plan =~ /rows=(\d+)/ ? $1 : -1;
 }
 
 # Process id of the learner of this database, which a statement has set to work.
