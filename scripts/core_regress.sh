@@ -8,6 +8,7 @@
 #   CONTRIB=1   adds the suites of pg_stat_statements and postgres_fdw
 #   PARTS="regress isolation"   selects
 #   LEARN=1     plans every statement with learned rows but those that EXPLAIN shows; rows may then come in another order
+#   FORCED=1    plans of running statements are replaced at every occasion, at other nodes and rows each time
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -52,6 +53,14 @@ if [ "$learn" = 1 ]; then
   stage_name=cassert-faults
   stage_options=(QUERY_SHAPER_FAULTS=1)
   ours_conf+=("query_shaper.learn_rows = 'on'" "query_shaper.plain_explain = on")
+fi
+if [ "${FORCED:-0}" = 1 ]; then
+  stage_name=cassert-faults
+  stage_options=(QUERY_SHAPER_FAULTS=1)
+  ours_conf+=(
+    "query_shaper.fault = 'replan:force'" "query_shaper.replan = on" "query_shaper.replan_factor = 1"
+    "query_shaper.replan_min_time = 0" "query_shaper.replan_limit = 5"
+  )
 fi
 
 # run_part PART baseline|ours OUTPUT: runs one suite; OUTPUT gets results/, regression.out and the server's log.

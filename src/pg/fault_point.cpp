@@ -33,5 +33,10 @@ void FaultPoint(const char* name) {
   }
 }
 
+bool FaultIs(const char* name, const char* action) {
+  const char* set = FaultAction(name);
+  return set != nullptr && strcmp(set, action) == 0;
+}
+
 }  // namespace query_shaper::pg
 #endif

@@ -13,8 +13,12 @@ void FaultPoint(const char* name);
 
 // What stands behind "name:" when the setting names this point, else null.
 const char* FaultAction(const char* name);
+
+// True when the setting says "point:action"; for what a test build does differently rather than wrongly.
+bool FaultIs(const char* name, const char* action);
 #else
 inline void FaultPoint(const char*) {}
+inline bool FaultIs(const char*, const char*) { return false; }
 #endif
 
 }  // namespace query_shaper::pg

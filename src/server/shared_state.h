@@ -214,6 +214,7 @@ enum Metric {
   kMetricRowsLearned,
   kMetricRowsEvicted,
   kMetricPlansEvicted,
+  kMetricReplans,
   kMetricOutcomesLost,  // taken by a learner that failed before they were in the tables
   kMetricSubplanMemoHits,
   kMetricSubplanMemoMisses,

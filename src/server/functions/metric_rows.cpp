@@ -46,6 +46,7 @@ static const MetricText kMetricTexts[] = {
     {kMetricRowsEvicted, "rows_evicted_total", "Learned row counts that made room for others in shared memory."},
     {kMetricPlansEvicted, "known_plans_evicted_total",
      "Statements whose known plans made room for others in shared memory."},
+    {kMetricReplans, "replans_total", "Running statements given another plan."},
     {kMetricOutcomesLost, "outcomes_lost_total", "Finished statements lost with a learner that failed."},
     {kMetricSubplanMemoHits, "subplan_memo_hits_total", "Runs of correlated subqueries answered from memory."},
     {kMetricSubplanMemoMisses, "subplan_memo_misses_total", "Runs of correlated subqueries whose results were kept."},

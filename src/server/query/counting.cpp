@@ -6,7 +6,7 @@
 #include <csignal>
 #include <utility>
 
-#include "server/query/pause.h"
+#include "server/query/carry_out.h"
 
 namespace query_shaper {
 namespace {
@@ -20,10 +20,11 @@ template <int N>
 TupleTableSlot* CountRows(PlanState* node) {
   Wrapper& wrapper = wrappers[N];
   TupleTableSlot* slot = wrapper.real(node);
-  if (likely(!TupIsNull(slot)))
-    ++wrapper.rows;
-  else
-    ++wrapper.ends;
+  if (likely(!TupIsNull(slot))) {
+    if (unlikely(++wrapper.rows >= wrapper.limit)) CarryOutRowLimit(node, N);
+  } else if (wrapper.ends++ == 0) {
+    wrapper.first_end_rows = wrapper.rows;
+  }
   return slot;
 }
 
@@ -48,8 +49,9 @@ constexpr auto kFirst = FirstTable(std::make_index_sequence<kWrappers>());
 
 }  // namespace
 
-int WrapNode(PlanState* node) {
-  if (changing || node->ExecProcNode == nullptr || node->ExecProcNodeReal == nullptr || node->instrument != nullptr)
+int WrapNode(PlanState* node, uint64_t limit, bool below_clock) {
+  bool timed = node->instrument != nullptr;
+  if (changing || node->ExecProcNode == nullptr || node->ExecProcNodeReal == nullptr || (timed && !below_clock))
     return -1;
   changing = 1;
   if (free_count < 0) {
@@ -59,8 +61,11 @@ int WrapNode(PlanState* node) {
   int number = -1;
   if (free_count > 0) {
     number = free_numbers[--free_count];
-    wrappers[number] = Wrapper{node->ExecProcNodeReal, 0, 0};
-    node->ExecProcNode = kFirst[static_cast<size_t>(number)];
+    wrappers[number] = Wrapper{node->ExecProcNodeReal, 0, 0, 0, limit};
+    if (timed)
+      node->ExecProcNodeReal = kCount[static_cast<size_t>(number)];
+    else
+      node->ExecProcNode = kFirst[static_cast<size_t>(number)];
   }
   changing = 0;
   return number;
@@ -73,16 +78,15 @@ void ReleaseWrapper(int number) {
   changing = 0;
 }
 
+void SetRowLimit(int number, uint64_t limit) {
+  if (number >= 0) wrappers[number].limit = limit;
+}
+
 bool StillWrapped(const PlanState* node, int number) {
-  ExecProcNodeMtd now = node->ExecProcNode;
-  return now == kCount[static_cast<size_t>(number)] || now == kFirst[static_cast<size_t>(number)] || now == PausedNode;
+  ExecProcNodeMtd now = node->instrument != nullptr ? node->ExecProcNodeReal : node->ExecProcNode;
+  return now == kCount[static_cast<size_t>(number)] || now == kFirst[static_cast<size_t>(number)] || now == ArmedNode;
 }
 
 const Wrapper& WrapperAt(int number) { return wrappers[number]; }
-
-TupleTableSlot* PausedNode(PlanState* node) {
-  HoldHere();
-  return node->ExecProcNode(node);
-}
 
 }  // namespace query_shaper

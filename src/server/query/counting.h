@@ -1,4 +1,4 @@
-// Counting and pausing between tuples: small wrappers around ExecProcNode, one compiled entry per counter, no look-up.
+// Counting between tuples: small wrappers around ExecProcNode, one compiled entry per counter, no look-up.
 #pragma once
 #include "pg/pg.h"
 extern "C" {
@@ -11,13 +11,20 @@ constexpr int kWrappers = 384;  // per process, over all statements tracked at o
 
 struct Wrapper {
   ExecProcNodeMtd real;
-  uint64_t rows;  // rows returned since the wrapper was put in place
-  uint64_t ends;  // times the node said that there are no more
+  uint64_t rows;            // rows returned since the wrapper was put in place
+  uint64_t ends;            // times the node said that there are no more
+  uint64_t first_end_rows;  // rows when it first said so
+  uint64_t limit;           // rows at which CarryOutRowLimit() is called
 };
 
-// Wraps the node and returns the wrapper's number, -1 when none is free or something else times the node. Plain stores
-// only: safe in signal context unless the pool is being changed (then -1).
-int WrapNode(PlanState* node);
+constexpr uint64_t kNoRowLimit = UINT64_MAX;
+
+// Wraps the node and returns the wrapper's number, -1 when none is free. Where something else times the node it is
+// wrapped below the clock if `below_clock`, else not at all (-1). Plain stores only: safe in signal context unless the
+// pool is being changed (then -1).
+int WrapNode(PlanState* node, uint64_t limit, bool below_clock);
+
+void SetRowLimit(int number, uint64_t limit);
 
 // The node will not run again through this wrapper.
 void ReleaseWrapper(int number);
@@ -26,8 +33,5 @@ void ReleaseWrapper(int number);
 bool StillWrapped(const PlanState* node, int number);
 
 const Wrapper& WrapperAt(int number);
-
-// The function of a node that waits at its next call; the tick stores it, HoldHere() takes it out again.
-TupleTableSlot* PausedNode(PlanState* node);
 
 }  // namespace query_shaper

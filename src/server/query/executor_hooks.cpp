@@ -3,7 +3,9 @@
 #include "server/query/executor_hooks.h"
 
 #include "server/query/outcome.h"
+#include "server/query/carry_out.h"
 #include "server/query/pause.h"
+#include "server/query/replan.h"
 #include "server/query/row_learning.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
@@ -64,9 +66,10 @@ void OnTick() {
   for (Frame* frame = innermost; frame != nullptr; frame = frame->outer) {
     if (frame->tracker == nullptr && frame->watched) TrackLate(frame);
     Tracker* tracker = frame->tracker;
-    if (tracker == nullptr || !tracker->used) continue;
+    if (tracker == nullptr || !tracker->used || tracker->busy) continue;
     TickTracker(tracker);
     TickMemos(tracker);
+    if (tracker->errands != 0) ArmErrands(tracker);
   }
   if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
   ArmPause();
@@ -104,11 +107,17 @@ void PopFrame(Frame* frame) {
   DropPause();
 }
 
-// Runs one call of the executor under a frame.
+// Runs one call of the executor under a frame; again when the plan is replaced meanwhile. first: the statement's first
+// call, forward.
 template <class Call>
-void RunFramed(QueryDesc* query, Call&& call) {
+void RunFramed(QueryDesc* query, bool first, Call&& call) {
   Tracker* tracker = FindTracker(query);
-  Frame frame = {innermost_frame, query, tracker, 0, innermost_frame ? innermost_frame->level + 1 : 0, false};
+  Frame frame = {innermost_frame, query, tracker, 0, innermost_frame ? innermost_frame->level + 1 : 0, false, first};
+  DestReceiver* receiver = query->dest;
+  StartedReceiver started;
+  MemoryContext caller = CurrentMemoryContext;
+  ResourceOwner owner = CurrentResourceOwner;
+  volatile bool swap = false;
   RegisterTimeouts();
   if (tracker != nullptr) {
     StartTicks();
@@ -118,25 +127,41 @@ void RunFramed(QueryDesc* query, Call&& call) {
     if (!ticking && !get_timeout_active(watch_timeout)) enable_timeout_after(watch_timeout, settings::late_tracking_ms);
   }
   innermost_frame = &frame;
-  PG_TRY();
-  {
-    if (frame.level > 0 && PauseWanted()) HoldHere();
-    call();
-  }
-  PG_CATCH();
-  {
-    PopFrame(&frame);
-    if (frame.tracker != nullptr) {
-      Tracker* failed = frame.tracker;
-      LeaveExecutor(failed);
-      SendTrackedOutcome(failed, geterrcode());
-      ReportMemos(failed, true);
-      // A late tracker has no tie to the query's memory yet.
-      if (failed->late) ReleaseTracker(failed);
+  do {
+    PG_TRY();
+    {
+      if (swap) {
+        swap = false;
+        ForwardTo(&started, receiver);
+        query->dest = &started.receiver;
+        SwapPlan(&frame);
+      } else if (frame.level > 0 && PauseWanted()) {
+        HoldHere();
+      }
+      call();
     }
-    PG_RE_THROW();
-  }
-  PG_END_TRY();
+    PG_CATCH();
+    {
+      query->dest = receiver;
+      swap = TakeSwap(&frame);
+      if (!swap) {
+        PopFrame(&frame);
+        if (frame.tracker != nullptr) {
+          Tracker* failed = frame.tracker;
+          LeaveExecutor(failed);
+          SendTrackedOutcome(failed, geterrcode());
+          ReportMemos(failed, true);
+          // One that began here has no tie to the query's memory yet.
+          if (tracker == nullptr) ReleaseTracker(failed);
+        }
+        PG_RE_THROW();
+      }
+      MemoryContextSwitchTo(caller);
+      CurrentResourceOwner = owner;
+    }
+    PG_END_TRY();
+  } while (swap);
+  query->dest = receiver;
   PopFrame(&frame);
   if (frame.tracker != nullptr) {
     LeaveExecutor(frame.tracker);
@@ -154,6 +179,7 @@ void StartHook(QueryDesc* query, int flags) {
   }
   BackendSlot* slot = MyBackendSlot();
   if (slot == nullptr) return;
+  RememberStarter(query);
   int level = innermost_frame ? innermost_frame->level + 1 : 0;
   if (level == 0) ++slot->statements;
   if (query->plannedstmt->planTree->total_cost < settings::min_cost && !KnownSlow(query->plannedstmt->queryId)) return;
@@ -166,7 +192,8 @@ void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once)
     previous_run(query, direction, count, once);
     return;
   }
-  RunFramed(query, [&] { previous_run(query, direction, count, once); });
+  bool first = !query->already_executed && direction == ForwardScanDirection;
+  RunFramed(query, first, [&] { previous_run(query, direction, count, once); });
   Tracker* tracker = FindTracker(query);
   if (tracker != nullptr && (count == 0 || query->estate->es_processed < count)) tracker->complete = true;
 }
@@ -180,7 +207,7 @@ void FinishHook(QueryDesc* query) {
   }
   // AFTER triggers run here; rows were counted by the run before.
   uint64 rows = tracker ? tracker->rows_before : 0;
-  RunFramed(query, [&] { previous_finish(query); });
+  RunFramed(query, false, [&] { previous_finish(query); });
   tracker = FindTracker(query);
   if (tracker == nullptr) return;
   tracker->rows_before = rows;
@@ -189,13 +216,18 @@ void FinishHook(QueryDesc* query) {
 
 void EndHook(QueryDesc* query) {
   Tracker* tracker = FindTracker(query);
-  if (tracker != nullptr) {
-    LearnRowsOf(tracker);
-    SendTrackedOutcome(tracker, 0);
-    ReportMemos(tracker, false);
-    ReleaseTracker(tracker);
+  if (tracker == nullptr) {
+    previous_end(query);
+    return;
   }
+  EndedPlans ended;
+  LearnRowsOf(tracker);
+  SendTrackedOutcome(tracker, 0);
+  ReportMemos(tracker, false);
+  TakeEndedPlans(tracker, &ended);
+  ReleaseTracker(tracker);
   previous_end(query);
+  FreeEndedPlans(query, ended);
 }
 
 }  // namespace

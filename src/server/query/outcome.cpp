@@ -115,7 +115,7 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
     Count(kMetricOutcomesDropped);
     return;
   }
-  double total_ms = ElapsedMs(tracker);
+  double total_ms = PlanElapsedMs(tracker);
   record->database = MyDatabaseId;
   record->user = GetUserId();
   record->pid = MyProcPid;

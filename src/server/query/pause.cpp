@@ -4,7 +4,7 @@
 
 #include <csignal>
 
-#include "server/query/counting.h"
+#include "server/query/carry_out.h"
 #include "server/query/tracker.h"
 extern "C" {
 #include "storage/latch.h"
@@ -17,19 +17,9 @@ namespace query_shaper {
 static volatile sig_atomic_t wanted = 0;
 static volatile sig_atomic_t held = 0;
 
-static void Arm(TrackedNode* node) {
-  if (node->state->ExecProcNode == nullptr || node->state->ExecProcNode == PausedNode) return;
-  node->before_pause = node->state->ExecProcNode;
-  node->state->ExecProcNode = PausedNode;
-}
-
-static void Disarm(TrackedNode* node) {
-  if (node->state->ExecProcNode == PausedNode) node->state->ExecProcNode = node->before_pause;
-}
-
 void ArmPause() {
   wanted = 1;
-  ForEachRunningNode(Arm);
+  ArmAllNodes();
 }
 
 bool PauseWanted() { return wanted != 0; }
@@ -43,7 +33,7 @@ static void PublishAll(StatementState state) {
 void HoldHere() {
   BackendSlot* slot = MyBackendSlot();
   // `wanted` is cleared last: a tick in between would arm the nodes again.
-  ForEachRunningNode(Disarm);
+  DisarmNodes();
   wanted = 0;
   if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
   int64_t since = NowNs();

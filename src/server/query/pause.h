@@ -1,4 +1,5 @@
-// Holding a running statement in place: the tick arms every node, the next call of any of them waits on the latch.
+// Holding a running statement in place: the tick arms every node (carry_out.h), the next call of any of them waits on
+// the latch.
 #pragma once
 #include "pg/pg.h"
 

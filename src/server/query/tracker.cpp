@@ -5,7 +5,9 @@
 #include <ctime>
 
 #include "server/query/counting.h"
+#include "server/query/carry_out.h"
 #include "server/query/plan_states.h"
+#include "server/query/replan.h"
 #include "server/query/tick_record.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -83,10 +85,14 @@ static void AttachNode(PlanState* state, void* context) {
     Relation relation = reinterpret_cast<SeqScanState*>(state)->ss.ss_currentRelation;
     node->heap_position = relation != nullptr && relation->rd_tableam == GetHeapamTableAmRoutine();
   }
-  if (NeedsWrapper(state, node->heap_position)) node->wrapper = static_cast<short>(WrapNode(state));
+  if (!NeedsWrapper(state, node->heap_position)) return;
+  uint64_t limit = FirstRowLimit(tracker, static_cast<int>(node - tracker->nodes));
+  node->wrapper = static_cast<short>(WrapNode(state, limit, tracker->changes.note != nullptr));
 }
 
 static void AttachNodes(Tracker* tracker) {
+  PrepareReplan(tracker);
+  tracker->has_gather = false;
   memset(tracker->by_id, 0xFF, sizeof tracker->by_id);
   memset(static_cast<void*>(tracker->nodes), 0, sizeof(TrackedNode) * static_cast<size_t>(tracker->plan.count));
   for (int i = 0; i < tracker->plan.count; ++i) {
@@ -257,7 +263,10 @@ static void PublishStart(Tracker* tracker) {
   slot->started = tracker->started;
   slot->elapsed_ms = ElapsedMs(tracker);
   slot->progress = tracker->time_left.progress;
-  const Quantity& ms = tracker->shown.targets[kTimeMs];
+  Quantity ms = tracker->shown.targets[kTimeMs];
+  ms.value += tracker->changes.swapped_ms;
+  ms.low += tracker->changes.swapped_ms;
+  ms.high += tracker->changes.swapped_ms;
   slot->eta_ms = Max(0, ms.value - slot->elapsed_ms);
   slot->eta_low_ms = Max(0, ms.low - slot->elapsed_ms);
   slot->eta_high_ms = Max(0, ms.high - slot->elapsed_ms);
@@ -300,11 +309,42 @@ static int64_t ReadBlocks(const BufferUsage& usage) {
   return usage.shared_blks_hit + usage.shared_blks_read + usage.local_blks_hit + usage.local_blks_read;
 }
 
+void DetachNodes(Tracker* tracker) {
+  tracker->attached = false;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    ReleaseWrapper(tracker->nodes[i].wrapper);
+    tracker->nodes[i] = TrackedNode{nullptr, -1, false, nullptr};
+  }
+}
+
+void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts& facts) {
+  bool to_client = tracker->plan.to_client;
+  tracker->plan = plan;
+  tracker->plan.to_client = to_client;
+  tracker->fingerprint = facts.fingerprint;
+  tracker->features = facts.features;
+  tracker->estimate = tracker->shown = facts.estimate;
+  tracker->predicted = true;
+  tracker->revised = false;
+  tracker->next_revision_ms = settings::early_stage_time_ms;
+  // From here on it is known as well as a statement that was tracked from its start.
+  if (tracker->late) {
+    tracker->late = false;
+    tracker->outcomes_wanted = OutcomesWanted();
+  }
+  tracker->time_left = TimeLeft();
+  AttachNodes(tracker);
+  tracker->progress.Begin(tracker->plan, tracker->estimate, facts.has_pace ? &facts.pace : nullptr, &facts.band);
+  if (tracker->published) PublishStart(tracker);
+}
+
 double ElapsedMs(const Tracker* tracker) {
   int64_t ns = tracker->run_ns - tracker->paused_ns;
   if (tracker->entered_ns != 0) ns += NowNs() - tracker->entered_ns;
   return ns > 0 ? static_cast<double>(ns) / 1e6 : 0;
 }
+
+double PlanElapsedMs(const Tracker* tracker) { return ElapsedMs(tracker) - tracker->changes.swapped_ms; }
 
 static void Revise(Tracker* tracker, double elapsed_ms) {
   double rows = 0;
@@ -330,9 +370,10 @@ static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, 
   slot->discrepancy = left.discrepancy;
   slot->stalled = left.stalled;
   if (tracker->predicted) {
-    slot->predicted_ms = tracker->shown.targets[kTimeMs].value;
-    slot->predicted_low_ms = tracker->shown.targets[kTimeMs].low;
-    slot->predicted_high_ms = tracker->shown.targets[kTimeMs].high;
+    double before_ms = tracker->changes.swapped_ms;
+    slot->predicted_ms = before_ms + tracker->shown.targets[kTimeMs].value;
+    slot->predicted_low_ms = before_ms + tracker->shown.targets[kTimeMs].low;
+    slot->predicted_high_ms = before_ms + tracker->shown.targets[kTimeMs].high;
   }
   slot->memory_kb = memory_kb;
   slot->temp_kb = temp_kb;
@@ -352,7 +393,7 @@ static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, 
 
 static Tick ReadTick(const Tracker* tracker) {
   Tick tick;
-  tick.elapsed_ms = ElapsedMs(tracker);
+  tick.elapsed_ms = PlanElapsedMs(tracker);
   tick.cpu_ms = static_cast<double>(tracker->cpu_ns + CpuNs() - tracker->cpu_start_ns) / 1e6;
   tick.temp_blocks = static_cast<double>(TempBlocks(tracker->buffers) + TempBlocks(pgBufferUsage) -
                                          TempBlocks(tracker->buffers_start));
@@ -374,9 +415,13 @@ void TickTracker(Tracker* tracker) {
     tracker->time_left = tracker->progress.Update(tracker->plan, tracker->counters, tick);
     RecordTick(tracker, tick);
     Revise(tracker, tick.elapsed_ms);
+    if (PlanInDoubt(tracker, tick.elapsed_ms)) tracker->errands = tracker->errands | kErrandReplan;
   }
+  double elapsed_ms = tick.elapsed_ms + tracker->changes.swapped_ms;
+  if (tracker->changes.swaps > 0 && elapsed_ms > 0)
+    tracker->time_left.progress = elapsed_ms / (elapsed_ms + tracker->time_left.eta_ms);
   if (!tracker->published) PublishStart(tracker);
-  PublishTick(tracker, tick.elapsed_ms, static_cast<int64_t>(memory_kb),
+  PublishTick(tracker, elapsed_ms, static_cast<int64_t>(memory_kb),
               static_cast<int64_t>(tick.temp_blocks) * (BLCKSZ / 1024), workers);
 }
 
@@ -429,8 +474,7 @@ void ReleaseTracker(Tracker* tracker) {
     MyBackendSlot()->leader_pid = 0;
   }
   if (tracker->counted) pg_atomic_fetch_sub_u32(&shared->running, 1);
-  if (tracker->attached)
-    for (int i = 0; i < tracker->plan.count; ++i) ReleaseWrapper(tracker->nodes[i].wrapper);
+  if (tracker->attached) DetachNodes(tracker);
   tracker->plan.count = 0;
   tracker->used = 0;
   --trackers_used;
@@ -439,7 +483,7 @@ void ReleaseTracker(Tracker* tracker) {
 void ForEachRunningNode(void (*visit)(TrackedNode*)) {
   for (Frame* frame = innermost_frame; frame != nullptr; frame = frame->outer) {
     Tracker* tracker = frame->tracker;
-    if (tracker == nullptr) continue;
+    if (tracker == nullptr || !tracker->attached) continue;
     for (int i = 0; i < tracker->plan.count; ++i)
       if (tracker->nodes[i].state != nullptr) visit(&tracker->nodes[i]);
   }

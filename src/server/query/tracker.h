@@ -24,11 +24,33 @@ struct TrackedNode {
   PlanState* state;    // null: this node of the plan was pruned or not reached
   short wrapper;       // -1: none
   bool heap_position;  // sequential heap scan of this process alone: its block is a position
-  ExecProcNodeMtd before_pause;
+  ExecProcNodeMtd before_armed;
+};
+
+struct PlanNote;
+
+constexpr int kMaxSwaps = 128;  // of the plan of one run; more than replan_limit and probation together can ask for
+
+// What became of the plans of one run, see replan.h.
+struct PlanChanges {
+  const PlanNote* note;     // of the running plan; null: it is not to be replaced
+  PlannedStmt* first_plan;  // null: it still runs
+  MemoryContext home;       // lives as long as the statement; of the first plan
+  int swaps;
+  EState* ended[kMaxSwaps];  // states of the plans before, kept until the statement ends
+  int asked;
+  double asked_ms;    // of the running plan's time, when it was last in doubt
+  double asking_ms;   // spent on looking for better plans
+  double swapped_ms;  // ElapsedMs() when the running plan began
+  bool starter_known;
+  Oid starter;  // under whose rights the statement was started
+  int starter_security;
 };
 
 struct Tracker {
   volatile sig_atomic_t used;
+  volatile sig_atomic_t busy;     // between two plans or being judged: ticks leave it alone
+  volatile sig_atomic_t errands;  // see carry_out.h
   bool late;
   bool worker;     // in a parallel worker: counters only
   bool predicted;  // the estimate was made before the run
@@ -58,8 +80,9 @@ struct Tracker {
   BufferUsage buffers;  // gathered in finished calls
   int64_t peak_memory_kb;
   uint64_t fingerprint;
+  PlanChanges changes;
   FeatureVector features;
-  Estimate estimate;  // as made at the start
+  Estimate estimate;  // as made at the start, of the running plan
   Estimate shown;     // as revised
   PlanTree plan;
   short by_id[kNodeIds];  // index of a plan_node_id in plan.nodes, -1 none
@@ -77,6 +100,7 @@ struct Frame {
   TimestampTz entered;  // as known by the ticks, 0: none has come yet
   int level;
   bool watched;  // to be tracked late if it runs long
+  bool first;    // the statement's first call, forward: nothing of it has been seen by anybody
 };
 
 extern Frame* volatile innermost_frame;
@@ -102,7 +126,13 @@ void ReleaseTracker(Tracker* tracker);
 // Ends the tracker with the query's memory, whatever way that ends; not in signal context.
 void TieToQueryMemory(Tracker* tracker);
 
-double ElapsedMs(const Tracker* tracker);  // time in the executor without pauses
+double ElapsedMs(const Tracker* tracker);      // time in the executor without pauses
+double PlanElapsedMs(const Tracker* tracker);  // the same since the running plan began
+
+// Around a change of plan: the nodes of the old one are not looked at any more; those of the new one are. facts and
+// plan describe the new one.
+void DetachNodes(Tracker* tracker);
+void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts& facts);
 
 // Signal context. Returns the number of parallel workers at work for this statement.
 int ReadCounters(Tracker* tracker);

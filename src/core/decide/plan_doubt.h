@@ -1,0 +1,37 @@
+// When a running plan is in doubt: rows beyond what was planned, or an end far beyond what was predicted; and what the
+// plan would cost, had it been planned with the rows now believed, so that it can be compared with a new one in the
+// planner's own units.
+#pragma once
+#include <cstdint>
+
+#include "core/plan/plan_tree.h"
+
+namespace query_shaper {
+
+// Rows above which a node planned at planned_rows is a surprise. factor >= 1.
+uint64_t RowLimit(double planned_rows, double factor);
+
+// The next limit of a node that was looked at when it had delivered `rows` and was left alone.
+uint64_t RaisedRowLimit(uint64_t rows, double factor);
+
+// Cost of the plan, had its nodes the rows `known` (per loop, by index; negative: unknown, follows from its inputs).
+double CostUnder(const PlanTree& plan, const double* known);
+
+struct TimeQuestion {
+  double elapsed_ms = 0;  // of the running plan
+  double eta_ms = 0;      // tracked time left
+  double predicted_ms = 0;
+  double predicted_log_sd = 1;
+  double min_ms = 0;       // setting replan_min_time
+  double asked_ms = 0;     // elapsed when it was last asked, 0 never
+  double asking_ms = 0;    // time spent on asking in this statement
+  bool predicted = false;  // false: predicted_ms is only a cold guess
+};
+
+// True when the tracked end lies so far beyond the prediction that the plan itself is in doubt. Signal-safe.
+bool TimeExploded(const TimeQuestion& question);
+
+// Planning takes time too: false while what it took is not small against the time that the statement has run.
+bool MayAsk(double elapsed_ms, double asking_ms, double min_ms);
+
+}  // namespace query_shaper
