@@ -124,6 +124,11 @@ SELECT query_shaper.flush();
 SELECT count(*) > 0 AS shown FROM query_shaper.row_estimates WHERE relations LIKE '%pairs%';
 DROP TABLE pairs;
 SELECT count(*) > 0 AS shown FROM query_shaper.row_estimates WHERE relations LIKE '%pairs%';
+-- Created anew under its name it is the same, if it has that size.
+CREATE TABLE pairs AS SELECT g % 100 AS x, g % 100 AS y, 'new' AS z FROM generate_series(1, 80000) g;
+VACUUM ANALYZE pairs;
+SELECT estimate('SELECT * FROM pairs WHERE x = 5 AND y = 5') AS exact;
+DROP TABLE pairs;
 -- Temporary tables are known while the server runs, and not stored.
 CREATE TEMP TABLE passing AS SELECT g % 100 AS x, g % 100 AS y FROM generate_series(1, 10000) g;
 ANALYZE passing;

@@ -29,7 +29,8 @@ struct RowEntry {
   bool dirty;       // not yet written to the table
   uint32_t change;  // grows with every change: what was written may be older than what is here
   int32_t relation_count;
-  Oid relations[kRowRelations];
+  Oid relations[kRowRelations];   // when learned last, to be named in the table
+  uint64_t names[kRowRelations];  // RelationNameHash() of them, 0: no table
   char clauses[kRowClauseBytes];
   RowProfile profile;
 };
@@ -52,8 +53,8 @@ struct SharedRows {
   LWLock* lock;  // of both hashes: shared to recall, exclusive to learn, load, evict. The last in the lock order.
   int row_capacity;
   int plans_capacity;
-  // Bits by hash of database and relation. Only what is forgotten clears bits: the other half is filled, then `half`
-  // is changed over.
+  // Bits by hash of database and relation's name: a table that is created anew is the same. Only what is forgotten
+  // clears bits: the other half is filled, then `half` is changed over.
   pg_atomic_uint32 half;
   pg_atomic_uint32 known[2][kKnownWords];
 };

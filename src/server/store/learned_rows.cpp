@@ -4,6 +4,7 @@
 #include "server/settings.h"
 #include "server/shared_state.h"
 #include "server/store/learned_rows.h"
+#include "server/store/object_names.h"
 #include "server/store/row_knowledge.h"
 
 #include <cmath>
@@ -12,6 +13,7 @@ namespace query_shaper {
 
 namespace {
 
+constexpr uint64_t kNoTable = 0;
 constexpr int kWorthBuckets = 256;
 constexpr int kEvictedShare = 32;  // of the capacity, at once: spreads the cost of the search
 
@@ -88,19 +90,19 @@ Entry* Enter(HTAB* table, const Key& key, int capacity, Metric evicted, bool* fo
   return entry;
 }
 
-uint32 KnownBit(Oid database, Oid relation) {
-  return static_cast<uint32>(CombineHash(database, relation) % (kKnownWords * 32));
+uint32 KnownBit(Oid database, uint64_t name) {
+  return static_cast<uint32>(CombineHash(database, name) % (kKnownWords * 32));
 }
 
-void SetKnown(int half, Oid database, Oid relation) {
-  const uint32 bit = KnownBit(database, relation);
+void SetKnown(int half, Oid database, uint64_t name) {
+  const uint32 bit = KnownBit(database, name);
   pg_atomic_fetch_or_u32(&shared_rows->known[half][bit / 32], 1U << bit % 32);
 }
 
 void MarkIn(int half, const RowEntry& entry) {
   const int count = Min(entry.relation_count, kRowRelations);
-  for (int i = 0; i < count; ++i) SetKnown(half, entry.key.database, entry.relations[i]);
-  if (count == 0) SetKnown(half, entry.key.database, InvalidOid);
+  for (int i = 0; i < count; ++i) SetKnown(half, entry.key.database, entry.names[i]);
+  if (count == 0) SetKnown(half, entry.key.database, kNoTable);
 }
 
 void RebuildKnown() {
@@ -169,11 +171,16 @@ PlansEntry* EnterPlans(Oid database, int64_t query_id) {
   return entry;
 }
 
+void NameRelations(const Oid* relations, int count, uint64_t* names) {
+  for (int i = 0; i < kRowRelations; ++i)
+    names[i] = i < count && OidIsValid(relations[i]) ? RelationNameHash(relations[i]) : kNoTable;
+}
+
 void MarkRelations(const RowEntry& entry) { MarkIn(static_cast<int>(pg_atomic_read_u32(&shared_rows->half)), entry); }
 
 bool RowsKnownOf(Oid relation) {
   if (shared_rows == nullptr) return false;
-  const uint32 bit = KnownBit(MyDatabaseId, relation);
+  const uint32 bit = KnownBit(MyDatabaseId, OidIsValid(relation) ? RelationNameHash(relation) : kNoTable);
   const uint32 half = pg_atomic_read_u32(&shared_rows->half) & 1;
   return (pg_atomic_read_u32(&shared_rows->known[half][bit / 32]) & 1U << bit % 32) != 0;
 }

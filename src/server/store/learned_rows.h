@@ -16,6 +16,9 @@ PlansEntry* FindPlans(Oid database, int64_t query_id);
 RowEntry* EnterRow(Oid database, uint64_t key);
 PlansEntry* EnterPlans(Oid database, int64_t query_id);
 
+// Names of relations, 0 for none. May raise as catalog look-ups do: before the lock is taken.
+void NameRelations(const Oid* relations, int count, uint64_t* names);
+
 // Under shared_rows->lock, exclusive: from now on rows of the entry's relations are known.
 void MarkRelations(const RowEntry& entry);
 

@@ -27,17 +27,25 @@ void SetText(const char* clauses, char* out) {
 }
 
 void LearnFact(const RowFact& fact, double now_s) {
+  uint64_t names[kRowRelations];
+  NameRelations(fact.relations, fact.relation_count, names);
+  LWLockAcquire(shared_rows->lock, LW_EXCLUSIVE);
   RowEntry* const entry = EnterRow(MyDatabaseId, fact.key);
-  if (entry == nullptr) return;
+  if (entry == nullptr) {
+    LWLockRelease(shared_rows->lock);
+    return;
+  }
   entry->kind = fact.kind;
   entry->relation_count = Max(fact.relation_count, 0);
   memcpy(entry->relations, fact.relations, sizeof entry->relations);
+  memcpy(entry->names, names, sizeof entry->names);
   SetText(fact.clauses, entry->clauses);
   LearnRows(&entry->profile, fact.constants, fact.natural_rows, fact.planner_rows, fact.actual_rows, fact.relation_rows,
             now_s, settings::half_life_s);
   MarkRelations(*entry);
   entry->dirty = true;
   ++entry->change;
+  LWLockRelease(shared_rows->lock);
 }
 
 }  // namespace
@@ -57,9 +65,7 @@ RowGuess RecallRows(uint64_t key, const RowConstants& constants, double natural_
 void LearnRowFacts(const RowFact* facts, int count) {
   if (count <= 0 || !OutcomesWanted()) return;
   const double now_s = EpochSeconds(GetCurrentTimestamp());
-  LWLockAcquire(shared_rows->lock, LW_EXCLUSIVE);
   for (int i = 0; i < count; ++i) LearnFact(facts[i], now_s);
-  LWLockRelease(shared_rows->lock);
   Count(kMetricRowsLearned, static_cast<uint64_t>(count));
   NoteChange();
 }

@@ -19,13 +19,13 @@ struct RowFact {
 };
 
 // Lock-free: false when nothing was ever learned about the relation in this database (may err towards true).
-// InvalidOid: about what has no table at all.
+// InvalidOid: about what has no table at all. Names the relation: inside a transaction.
 bool RowsKnownOf(Oid relation);
 
 // Never raises; kNone before the database's knowledge is loaded.
 RowGuess RecallRows(uint64_t key, const RowConstants& constants, double natural_rows, double relation_rows);
 
-// Never raises. Full table: the least worthy are evicted.
+// Inside a transaction; raises only what naming the relations may raise. Full table: the least worthy are evicted.
 void LearnRowFacts(const RowFact* facts, int count);
 
 // True when the key has a row with its text, which then need not be made again.

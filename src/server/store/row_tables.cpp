@@ -66,7 +66,7 @@ bytea* StateBytes(const State& state) {
 }
 
 // Schemas and names of the entry's relations as arrays; null for what is no table.
-struct RelationNames {
+struct StoredNames {
   Datum schemas[kRowRelations], names[kRowRelations];
   bool nulls[kRowRelations];
   int count;
@@ -74,7 +74,7 @@ struct RelationNames {
 
 enum class Named { kAll, kGone, kTemporary };
 
-Named NameRelations(const RowEntry& entry, RelationNames* names) {
+Named NamesOf(const RowEntry& entry, StoredNames* names) {
   names->count = Min(Max(entry.relation_count, 0), kRowRelations);
   for (int i = 0; i < names->count; ++i) {
     const Oid relation = entry.relations[i];
@@ -101,9 +101,9 @@ Datum TextArray(Datum* values, bool* nulls, int count) {
 }
 
 void WriteRow(const RowEntry& entry, TableCall* update, TableCall* insert) {
-  RelationNames names;
+  StoredNames names;
   // Another session's temporary table cannot be found again, and a table that is gone has no rows.
-  if (NameRelations(entry, &names) != Named::kAll) return;
+  if (NamesOf(entry, &names) != Named::kAll) return;
   const RowProfile& profile = entry.profile;
   for (TableCall* call : {update, insert}) {
     call->Integer(static_cast<int64>(entry.key.key)).Text(RowKindName(entry.kind));
@@ -163,6 +163,7 @@ bool FindRelations(Datum schemas, Datum names, RowEntry* entry) {
     entry->relations[i] = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
     if (!OidIsValid(entry->relations[i])) return false;
   }
+  NameRelations(entry->relations, name_count, entry->names);
   return entry->relation_count >= name_count;
 }
 
