@@ -284,6 +284,13 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'query_shaper_report_process';
 COMMENT ON FUNCTION report(int, text) IS 'a report of a running statement: text, json or html';
 
+-- Chapter: decide.
+
+CREATE FUNCTION lift_runaway(query_id bigint) RETURNS boolean LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'query_shaper_lift_runaway';
+COMMENT ON FUNCTION lift_runaway(bigint) IS 'lets statements like a stopped runaway run again';
+REVOKE EXECUTE ON FUNCTION lift_runaway(bigint) FROM PUBLIC;
+
 -- Chapter: metrics.
 
 CREATE FUNCTION _metric_rows(OUT name text, OUT type text, OUT help text, OUT labels jsonb, OUT value float8)

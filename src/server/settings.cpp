@@ -2,7 +2,11 @@
 
 #include "pg/fault_point.h"
 #include "server/settings.h"
+
+#include <cstdlib>
+
 extern "C" {
+#include "access/xact.h"
 #include "utils/guc.h"
 }
 
@@ -69,6 +73,44 @@ static void DefineSwitch(const char* name, const char* what, const char* more, i
   DefineCustomEnumVariable(name, what, more, value, *value, kSwitches, PGC_USERSET, 0, nullptr, nullptr, nullptr);
 }
 
+// `mode` as far as limits are concerned, and what a value of `mode` carries along for it.
+static int limits_mode = kModeShape;
+constexpr int kModeOfOrdinaryRole = -1;
+
+static bool CheckMode(int* value, void** extra, GucSource source) {
+  // What a role or a database carries may have been set by the role itself.
+  bool of_server = source < PGC_S_DATABASE;
+  bool counts = of_server || (IsTransactionState() && superuser());
+  auto* kept = static_cast<int*>(malloc(sizeof(int)));  // freed by the server, by free()
+  if (kept == nullptr) return false;
+  *kept = counts ? *value : kModeOfOrdinaryRole;
+  *extra = kept;
+  return true;
+}
+
+static void AssignMode(int, void* extra) {
+  int counts = *static_cast<int*>(extra);
+  if (counts != kModeOfOrdinaryRole) limits_mode = counts;
+}
+
+bool LimitsAct() { return limits_mode == kModeShape; }
+bool LimitsAdvise() { return limits_mode == kModeAdvise; }
+
+bool LimitsBind() { return LimitsAct() && (settings::runaway >= kRunawayPause || settings::max_predicted_time_ms > 0); }
+
+constexpr double kLimitsMinCost = 1000;
+constexpr int kLimitsLateTrackingMs = 1000;
+
+double TrackedFromCost() {
+  return settings::min_cost > kLimitsMinCost && LimitsBind() ? kLimitsMinCost : settings::min_cost;
+}
+
+int TrackedLateFromMs() {
+  int own = settings::late_tracking_ms;
+  if ((own == 0 || own > kLimitsLateTrackingMs) && LimitsBind()) return kLimitsLateTrackingMs;
+  return own;
+}
+
 void DefineSettings() {
   using namespace settings;
   DefineCustomIntVariable("query_shaper.early_stage_rows",
@@ -118,7 +160,7 @@ void DefineSettings() {
   DefineCustomEnumVariable("query_shaper.mode", "Sets what the extension does to queries.",
                            "off: nothing; observe: predict, watch and learn; advise: also report what would be done; "
                            "shape: do it.",
-                           &mode, mode, kModes, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                           &mode, mode, kModes, PGC_USERSET, 0, CheckMode, AssignMode, nullptr);
 #ifdef QUERY_SHAPER_FAULT_POINTS
   DefineCustomBoolVariable("query_shaper.plain_explain", "Plans what EXPLAIN shows without learned rows, for tests.",
                            nullptr, &plain_explain, plain_explain, PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr,

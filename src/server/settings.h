@@ -52,6 +52,15 @@ inline bool Advises(int capability) {
          (settings::mode == kModeShape && capability == kSwitchAdvise);
 }
 
+// Limits that an administrator sets (runaway, max_predicted_time) are not lifted by what an ordinary role may set: its
+// own `mode`, min_cost and late_tracking do not count for them.
+bool LimitsAct();
+bool LimitsAdvise();
+// The same, and such a limit is set: statements are tracked for its sake whatever the role has set.
+bool LimitsBind();
+double TrackedFromCost();
+int TrackedLateFromMs();  // 0: never
+
 // Called by _PG_init. Settings of the postmaster are only defined while shared_preload_libraries is being processed.
 void DefineSettings();
 

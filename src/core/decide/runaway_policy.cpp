@@ -19,8 +19,8 @@ double FactorLimitMs(double predicted_ms, const RunawayLimits& limits) {
 
 }  // namespace
 
-bool JudgeRunaway(const Discrepancy& found, double predicted_ms, double running_ms, const RunawayLimits& limits,
-                  RunawayWatch* watch) {
+bool JudgeRunaway(const Discrepancy& found, double predicted_ms, bool guessed, double running_ms,
+                  const RunawayLimits& limits, RunawayWatch* watch) {
   double limit_ms = FactorLimitMs(predicted_ms, limits);
   // Time that is over needs no belief.
   bool sure = running_ms > limit_ms;
@@ -29,7 +29,7 @@ bool JudgeRunaway(const Discrepancy& found, double predicted_ms, double running_
     sure = std::log(found.total_ms / std::max(limit_ms, 1e-3)) >= kSureZ * sd;
   }
   sure = sure && found.total_ms > limits.least_ms;
-  bool now = sure && found.late && running_ms >= std::max(kLeastRunMs, predicted_ms);
+  bool now = sure && found.late && (!guessed || found.origins > 0) && running_ms >= std::max(kLeastRunMs, predicted_ms);
   if (!now) {
     watch->since_ms = -1;
     return false;

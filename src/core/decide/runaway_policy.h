@@ -21,9 +21,10 @@ struct RunawayWatch {
 };
 static_assert(std::is_trivially_copyable_v<RunawayWatch>);
 
-// running_ms: time of the statement so far without pauses and without waits for others. Fit for signal context.
-bool JudgeRunaway(const Discrepancy& found, double predicted_ms, double running_ms, const RunawayLimits& limits,
-                  RunawayWatch* watch);
+// guessed: predicted_ms comes from the plan's cost alone. running_ms: time of the statement so far without pauses and
+// without waits for others. Fit for signal context.
+bool JudgeRunaway(const Discrepancy& found, double predicted_ms, bool guessed, double running_ms,
+                  const RunawayLimits& limits, RunawayWatch* watch);
 
 // A stopped runaway's look-alike ended: it behaves when it stayed within the limit.
 bool Behaved(double predicted_ms, double total_ms, const RunawayLimits& limits);

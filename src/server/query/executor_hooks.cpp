@@ -40,7 +40,7 @@ volatile sig_atomic_t ticking = 0;
 // Autovacuum, replication and other extensions' workers are left alone.
 bool ProcessIsTracked() { return MyBackendType == B_BACKEND || IsParallelWorker(); }
 
-bool Observing() { return settings::mode != kModeOff && shared != nullptr && ProcessIsTracked(); }
+bool Observing() { return (settings::mode != kModeOff || LimitsBind()) && shared != nullptr && ProcessIsTracked(); }
 
 // When the call of the executor began, as far as that is known without having asked for the time then.
 TimestampTz EnteredAt(const Frame* frame) {
@@ -51,7 +51,7 @@ TimestampTz EnteredAt(const Frame* frame) {
 void TrackLate(Frame* frame) {
   if (frame->entered == 0) frame->entered = EnteredAt(frame);
   double running_ms = static_cast<double>(GetCurrentTimestamp() - frame->entered) / 1000;
-  if (running_ms < settings::late_tracking_ms) return;
+  if (running_ms < TrackedLateFromMs()) return;
   frame->watched = false;  // one try
   frame->tracker = StartTrackingLate(frame->query, frame->level, running_ms);
 }
@@ -122,11 +122,13 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
   if (tracker != nullptr) {
     StartTicks();
     EnterExecutor(tracker);
-  } else if (settings::late_tracking_ms > 0 && frame.level < settings::tracked_nest_levels && !IsParallelWorker()) {
+  } else if (TrackedLateFromMs() > 0 && frame.level < settings::tracked_nest_levels && !IsParallelWorker()) {
     frame.watched = true;
-    if (!ticking && !get_timeout_active(watch_timeout)) enable_timeout_after(watch_timeout, settings::late_tracking_ms);
+    if (!ticking && !get_timeout_active(watch_timeout)) enable_timeout_after(watch_timeout, TrackedLateFromMs());
   }
   innermost_frame = &frame;
+  ErrorContextCallback explain = {error_context_stack, ExplainCancel, &frame};
+  error_context_stack = &explain;
   do {
     PG_TRY();
     {
@@ -135,10 +137,12 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
         ForwardTo(&started, receiver);
         query->dest = &started.receiver;
         SwapPlan(&frame);
-      } else if (frame.level > 0 && PauseWanted()) {
-        HoldHere();
+      } else {
+        if (tracker != nullptr) HoldLookAlike(tracker);
+        if (frame.level > 0 && PauseWanted()) HoldHere();
       }
       call();
+      if (frame.tracker != nullptr) SettleCancel(frame.tracker);
     }
     PG_CATCH();
     {
@@ -149,6 +153,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
         if (frame.tracker != nullptr) {
           Tracker* failed = frame.tracker;
           LeaveExecutor(failed);
+          RunawayFailed(failed);
           SendTrackedOutcome(failed, geterrcode());
           ReportMemos(failed, true);
           // One that began here has no tie to the query's memory yet.
@@ -162,6 +167,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
     PG_END_TRY();
   } while (swap);
   query->dest = receiver;
+  error_context_stack = explain.previous;
   PopFrame(&frame);
   if (frame.tracker != nullptr) {
     LeaveExecutor(frame.tracker);
@@ -182,9 +188,12 @@ void StartHook(QueryDesc* query, int flags) {
   RememberStarter(query);
   int level = innermost_frame ? innermost_frame->level + 1 : 0;
   if (level == 0) ++slot->statements;
-  if (query->plannedstmt->planTree->total_cost < settings::min_cost && !KnownSlow(query->plannedstmt->queryId)) return;
+  if (query->plannedstmt->planTree->total_cost < TrackedFromCost() && !KnownSlow(query->plannedstmt->queryId)) return;
   if (level >= settings::tracked_nest_levels || query->planstate == nullptr) return;
-  if (Tracker* tracker = StartTracking(query, level)) InstallMemos(tracker);
+  Tracker* tracker = StartTracking(query, level);
+  if (tracker == nullptr) return;
+  CheckBeforeRun(tracker);
+  InstallMemos(tracker);
 }
 
 void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
@@ -222,6 +231,7 @@ void EndHook(QueryDesc* query) {
   }
   EndedPlans ended;
   LearnRowsOf(tracker);
+  RunawayEnded(tracker);
   SendTrackedOutcome(tracker, 0);
   ReportMemos(tracker, false);
   TakeEndedPlans(tracker, &ended);

@@ -8,6 +8,7 @@
 #include "pg/guard.h"
 #include "server/query/counting.h"
 #include "server/query/tick_record.h"
+#include "server/settings.h"
 #include "server/store/knowledge.h"
 extern "C" {
 #include "mb/pg_wchar.h"
@@ -103,7 +104,7 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
     // After an error there is no transaction to read catalogs in.
     if (failed) return;
     MemoryContext caller = MemoryContextSwitchTo(tracker->query->estate->es_query_cxt);
-    bool wanted = OutcomesWanted();
+    bool wanted = settings::mode != kModeOff && OutcomesWanted();
     if (wanted) DescribeLate(tracker);
     MemoryContextSwitchTo(caller);
     if (!wanted) return;

@@ -35,6 +35,8 @@ void HoldHere() {
   // `wanted` is cleared last: a tick in between would arm the nodes again.
   DisarmNodes();
   wanted = 0;
+  for (Frame* frame = innermost_frame; frame != nullptr; frame = frame->outer)
+    if (frame->tracker != nullptr) CarryOutRunaway(frame->tracker);
   if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
   int64_t since = NowNs();
   held = 1;

@@ -6,6 +6,7 @@
 
 #include "server/query/counting.h"
 #include "server/query/carry_out.h"
+#include "server/query/decide_tick.h"
 #include "server/query/plan_states.h"
 #include "server/query/replan.h"
 #include "server/query/tick_record.h"
@@ -128,7 +129,7 @@ Tracker* StartTracking(QueryDesc* query, int nest_level) {
   static StatementFacts facts;
   MemoryContext caller = MemoryContextSwitchTo(query->estate->es_query_cxt);
   DescribeStatement(query->plannedstmt, query->sourceText, &tracker->plan, &facts);
-  tracker->outcomes_wanted = OutcomesWanted();
+  tracker->outcomes_wanted = settings::mode != kModeOff && OutcomesWanted();
   MemoryContextSwitchTo(caller);
   tracker->plan.to_client = nest_level == 0 && query->dest != nullptr &&
                             (query->dest->mydest == DestRemote || query->dest->mydest == DestRemoteExecute);
@@ -319,6 +320,7 @@ void DetachNodes(Tracker* tracker) {
 
 void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts& facts) {
   bool to_client = tracker->plan.to_client;
+  EndDecisions(tracker);
   tracker->plan = plan;
   tracker->plan.to_client = to_client;
   tracker->fingerprint = facts.fingerprint;
@@ -416,6 +418,7 @@ void TickTracker(Tracker* tracker) {
     RecordTick(tracker, tick);
     Revise(tracker, tick.elapsed_ms);
     if (PlanInDoubt(tracker, tick.elapsed_ms)) tracker->errands = tracker->errands | kErrandReplan;
+    DecideInTick(tracker, tick, memory_kb);
   }
   double elapsed_ms = tick.elapsed_ms + tracker->changes.swapped_ms;
   if (tracker->changes.swaps > 0 && elapsed_ms > 0)

@@ -1,7 +1,10 @@
 // The record of one tracked statement in its backend, from ExecutorStart to its end however it comes.
 #pragma once
 #include "core/predict/predict.h"
+#include "core/decide/discrepancy.h"
 #include "core/track/progress.h"
+#include "server/query/grow_memory.h"
+#include "server/query/runaway.h"
 #include "server/query/statement_facts.h"
 #include "server/shared_state.h"
 
@@ -81,6 +84,9 @@ struct Tracker {
   int64_t peak_memory_kb;
   uint64_t fingerprint;
   PlanChanges changes;
+  bool comparing;  // discrepancy_test has begun with the running plan
+  RunawayState runaway;
+  GrowthState growth;
   FeatureVector features;
   Estimate estimate;  // as made at the start, of the running plan
   Estimate shown;     // as revised
@@ -90,6 +96,10 @@ struct Tracker {
   NodeCounters counters[kMaxPlanNodes];
   Progress progress;
   TimeLeft time_left;
+  DiscrepancyTest discrepancy_test;
+  Discrepancy discrepancy;  // as of the last tick
+  float memory_before_kb[kMaxPlanNodes];
+  Estimate compared;  // what it is held against: the prediction, or the plan's cost
 };
 
 // A call of the executor on this process's stack; every executing statement has one, tracked or not.
