@@ -80,6 +80,25 @@ SELECT visible();
 RESET ROLE;
 ALTER TABLE pairs DISABLE ROW LEVEL SECURITY;
 
+-- Under row security nothing is learned: the same clauses show each role other rows, and none how many another one sees.
+CREATE TABLE owned (owner text, kind int);
+INSERT INTO owned SELECT CASE WHEN g % 10 = 0 THEN 'regress_counted' ELSE 'regress_uncounted' END, g % 3 FROM generate_series(1, 3000) g;
+ANALYZE owned;
+CREATE POLICY own ON owned USING (owner = current_user);
+ALTER TABLE owned ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON owned TO regress_counted, regress_uncounted;
+RESET query_shaper.mode;
+SET ROLE regress_counted;
+SELECT count(*) FROM owned WHERE kind = 1;
+SELECT count(*) FROM (SELECT * FROM owned) o WHERE kind = 1 AND EXISTS (SELECT FROM owned i WHERE i.kind = 2);
+SET ROLE regress_uncounted;
+SELECT estimate('SELECT * FROM owned WHERE kind = 1') <> 100 AS natural;
+RESET ROLE;
+SET query_shaper.mode = off;
+SELECT query_shaper.flush();
+SELECT relations, clauses, kind FROM query_shaper.row_estimates WHERE relations LIKE '%owned%';
+DROP TABLE owned;
+
 -- There and back again.
 CREATE TEMP TABLE parcel AS SELECT query_shaper.export_knowledge() AS knowledge;
 SELECT jsonb_array_length(knowledge -> 'row_estimates') = (SELECT count(*) FROM query_shaper.row_estimate_data) AS rows,

@@ -34,6 +34,7 @@ struct PlanNote {
   ExtensibleNode node;
   Query* query;  // before planning, to plan it again; null: it cannot be
   int cursor_options;
+  bool secured;         // row security acts: its rows are not learned
   bool has_parameters;  // planned with bound parameters (a custom plan)
   PlanOrigin origin;
   double stock_cost;  // total cost of the plan without learned rows, -1 unknown

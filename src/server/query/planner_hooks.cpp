@@ -90,6 +90,7 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
   PlanNote* note = AddNote(statement, NodeIdLimit(statement));
   if (query != nullptr && PlanCanBeReplaced(statement)) note->query = query;
   note->cursor_options = cursor_options;
+  note->secured = me->secured;
   note->has_parameters = parameters != nullptr;
   bool ordered = me->order != nullptr;
   note->origin = ordered ? PlanOrigin::kReplanned : me->injected > 0 ? PlanOrigin::kLearned : PlanOrigin::kStock;
@@ -108,8 +109,9 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   me.names.memory = CurrentMemoryContext;
   me.outer = planning;
   me.order = order;
-  me.injecting =
-      order != nullptr || (followed && Does(settings::learn_rows) && !ExplainsPlainly() && AnythingKnown(query));
+  me.secured = query->hasRowSecurity;
+  me.injecting = order != nullptr ||
+                 (followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly() && AnythingKnown(query));
   Query* copy =
       followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
   PlannedStmt* statement = nullptr;

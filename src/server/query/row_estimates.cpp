@@ -38,7 +38,7 @@ double Known(const Planning* planning, const RowName& name, double natural_rows,
     at_least = Max(at_least, given.rows);
   }
   double rows = -1;
-  if (order == nullptr || order->use_learned)
+  if (!planning->secured && (order == nullptr || order->use_learned))
     rows = RecallRows(name.key, name.constants, natural_rows, relation_rows).rows;
   if (at_least >= 0) rows = Max(at_least, rows >= 0 ? rows : planner_rows);
   return rows >= 0 ? clamp_row_est(rows) : -1;

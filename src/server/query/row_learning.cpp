@@ -77,6 +77,8 @@ void LearnRowsOf(const Tracker* tracker) {
     return;
   const EState* estate = tracker->query->estate;
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  // Row security shows each role other rows under the same clauses, and none shall see how many another one sees.
+  if (note != nullptr && note->secured) return;
   // A cursor that may go back counts rows twice.
   if (note == nullptr || estate == nullptr || (estate->es_top_eflags & (EXEC_FLAG_BACKWARD | EXEC_FLAG_REWIND)) != 0)
     return;
