@@ -22,6 +22,10 @@ const Bench kBenches[] = {
     {"record", "ticks of every template, to be replayed by eta_replay", RunRecord},
     {"errorprone", "queries that the planner gets wrong, against a stock server", RunErrorprone},
     {"chaos", "statements of every shape, planned anew at random nodes", RunChaos},
+    {"workloads", "whole shared workloads, pass by pass, against a stock server", RunWorkloads},
+    {"kept", "finished work that a new plan takes over", RunKept},
+    {"runaway", "statements that run away from stale statistics: flagged when, stopped how fast", RunRunaway},
+    {"planning", "planning time of joins and point queries against nothing loaded", RunPlanning},
 };
 
 void PrintUsage() {

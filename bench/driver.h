@@ -1,5 +1,7 @@
 // What every bench shares: options, throwaway clusters, figures with their spread, JSON.
 #pragma once
+#include <sched.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,6 +46,10 @@ Verdict RunStress(const Options& options);
 Verdict RunRecord(const Options& options);
 Verdict RunErrorprone(const Options& options);
 Verdict RunChaos(const Options& options);
+Verdict RunWorkloads(const Options& options);
+Verdict RunKept(const Options& options);
+Verdict RunRunaway(const Options& options);
+Verdict RunPlanning(const Options& options);
 
 // Order statistics of a sample; quantiles interpolate linearly. An empty sample gives NaN.
 double Quantile(std::vector<double> sample, double share);
@@ -114,6 +120,22 @@ class Cluster {
 
 // On SIGINT and SIGTERM stops the clusters that are not kept, then ends the process.
 void StopClustersOnInterrupt();
+
+// Ties a process to the last core. Without the right to do so figures are noisier, nothing else.
+void PinToOneCore(int pid);
+
+// Ties this process, and what it starts, to the last core while it lives: a wake-up across cores costs as much as a
+// point query.
+class OneCore {
+ public:
+  OneCore();
+  ~OneCore();
+  OneCore(const OneCore&) = delete;
+  OneCore& operator=(const OneCore&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
 
 // CPU time in ms that a process has used, user and system.
 double ProcessCpuMs(int pid);

@@ -177,6 +177,20 @@ void Cluster::SaveData(const std::string& target) {
 
 bool Cluster::CleanLog() const { return RunCommand(ShellQuote(script_) + " check " + ShellQuote(dir_)).status == 0; }
 
+void PinToOneCore(int pid) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &cores);
+  if (sched_setaffinity(pid, sizeof cores, &cores) != 0) std::printf("process %d could not be tied to one core\n", pid);
+}
+
+OneCore::OneCore() {
+  sched_getaffinity(0, sizeof before_, &before_);
+  PinToOneCore(0);
+}
+
+OneCore::~OneCore() { sched_setaffinity(0, sizeof before_, &before_); }
+
 double ProcessCpuMs(int pid) {
   const std::string dir = "/proc/" + std::to_string(pid);
   std::ifstream schedstat(dir + "/schedstat");

@@ -5,9 +5,6 @@
 // renewed every few rounds, because the layout of one process's memory alone is worth a percent. A second cluster with
 // nothing loaded shows what the method itself cannot tell apart. Client and backend share one core: a wake-up across
 // cores costs as much as a point query, and now and then half of it.
-#include <sched.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -58,14 +55,6 @@ const Kind kKinds[] = {
      false, false, 1.02},
     {"seq_scan_count", "SELECT count(*) FROM sale", false, false, 1.02},
 };
-
-// Without the right to do so the figures are noisier, nothing else.
-void PinToOneCore(int pid) {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &cores);
-  if (sched_setaffinity(pid, sizeof cores, &cores) != 0) std::printf("process %d could not be tied to one core\n", pid);
-}
 
 class Side {
  public:
@@ -164,15 +153,7 @@ Verdict RunOverhead(const Options& options) {
     sides.push_back(std::make_unique<Side>(options, configuration, rows));
   }
 
-  // After the clusters have started, or they would inherit it; given back at the end for the benches that follow.
-  const struct Pin {
-    cpu_set_t before;
-    Pin() {
-      sched_getaffinity(0, sizeof before, &before);
-      PinToOneCore(0);
-    }
-    ~Pin() { sched_setaffinity(0, sizeof before, &before); }
-  } pin;
+  const OneCore pin;  // after the clusters have started, or they would inherit it
   Json result;
   result.Set("rows", rows).Set("statements_per_round", point_statements);
   bool met = true;
