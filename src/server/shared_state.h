@@ -215,6 +215,7 @@ enum Metric {
   kMetricRowsEvicted,
   kMetricPlansEvicted,
   kMetricReplans,
+  kMetricKeptRows,
   kMetricOutcomesLost,  // taken by a learner that failed before they were in the tables
   kMetricSubplanMemoHits,
   kMetricSubplanMemoMisses,

@@ -47,6 +47,7 @@ static const MetricText kMetricTexts[] = {
     {kMetricPlansEvicted, "known_plans_evicted_total",
      "Statements whose known plans made room for others in shared memory."},
     {kMetricReplans, "replans_total", "Running statements given another plan."},
+    {kMetricKeptRows, "replan_kept_rows_total", "Rows of finished work that the new plan of a statement took over."},
     {kMetricOutcomesLost, "outcomes_lost_total", "Finished statements lost with a learner that failed."},
     {kMetricSubplanMemoHits, "subplan_memo_hits_total", "Runs of correlated subqueries answered from memory."},
     {kMetricSubplanMemoMisses, "subplan_memo_misses_total", "Runs of correlated subqueries whose results were kept."},

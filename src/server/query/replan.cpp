@@ -13,6 +13,7 @@
 #include "pg/guard.h"
 #include "server/query/carry_out.h"
 #include "server/query/counting.h"
+#include "server/query/kept_work.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 extern "C" {
@@ -31,11 +32,12 @@ constexpr int kObserved = 64;
 bool asking = false;
 
 struct NewPlan {
-  MemoryContext context;
+  MemoryContext context;  // null: none
   PlannedStmt* statement;
   PlanTree tree;
   StatementFacts facts;
-  double planning_ms;
+  double planning_ms;  // and of the plans tried before it
+  double kept_rows;
 };
 
 struct Answer {
@@ -65,10 +67,11 @@ void Tell(const Tracker* tracker, int node_id, const Answer& answer, const NewPl
   } else {
     snprintf(details, sizeof details,
              "{\"elapsed_ms\": %.1f, \"planning_ms\": %.2f, \"left_ms\": %.1f, \"new_ms\": %.1f, \"old_cost\": %.0f, "
-             "\"new_cost\": %.0f, \"probability\": %.3f, \"confidence\": %.3f, \"penalty\": %.2f, \"replans\": %d}",
+             "\"new_cost\": %.0f, \"kept_rows\": %.0f, \"probability\": %.3f, \"confidence\": %.3f, "
+             "\"penalty\": %.2f, \"replans\": %d}",
              ElapsedMs(tracker), plan->planning_ms, answer.left.ms, answer.fresh.ms, answer.old_cost,
-             plan->statement->planTree->total_cost, answer.judged.probability, answer.judged.confidence,
-             answer.judged.penalty, tracker->changes.swaps);
+             plan->statement->planTree->total_cost, plan->kept_rows, answer.judged.probability,
+             answer.judged.confidence, answer.judged.penalty, tracker->changes.swaps);
   }
   RecordEvent("replan", answer.verdict, tracker->plan.query_id, node_id, answer.reason, details);
 }
@@ -113,7 +116,7 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   answer->left = {left.eta_ms, BandLogSd(left)};
   // What the running plan will take in all by its tracked end, and by the new plan's prediction scaled to its cost.
   UncertainTime total = {elapsed_ms + left.eta_ms, answer->left.log_sd};
-  double fresh_cost = plan.statement->planTree->total_cost;
+  double fresh_cost = plan.statement->planTree->total_cost - CostNotRun(plan.statement);
   UncertainTime predicted = {plan.facts.estimate.targets[kTimeMs].value, Max(0.1, plan.facts.estimate.log_sd)};
   answer->fresh = Blend(TimeOfCost(fresh_cost, answer->old_cost, total), predicted);
   UncertainTime old_by_cost = TimeOfCost(answer->old_cost, fresh_cost, predicted);
@@ -131,14 +134,17 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   answer->swap = answer->judged.replan;
 }
 
+bool SamePlan(const Tracker* tracker, const NewPlan& plan) {
+  return plan.facts.fingerprint == tracker->fingerprint && plan.facts.fingerprint != 0;
+}
+
 void Decide(Tracker* tracker, const double* believed, const NewPlan& plan, bool rows_counted, Answer* answer) {
   answer->verdict = "declined";
   answer->reason = PlanMisfit(tracker, plan.statement);
   if (answer->reason != nullptr) return;
-  bool same = plan.facts.fingerprint == tracker->fingerprint && plan.facts.fingerprint != 0;
   if (Forced()) {
     answer->swap = true;
-  } else if (same) {
+  } else if (SamePlan(tracker, plan)) {
     answer->reason = "the plan stays the same with the rows seen";
     return;
   } else {
@@ -158,6 +164,38 @@ void Decide(Tracker* tracker, const double* believed, const NewPlan& plan, bool 
   answer->verdict = "done";
 }
 
+void MakePlan(Tracker* tracker, const PlanningOrder& order, NewPlan* plan) {
+  plan->kept_rows = 0;
+  plan->context = NewPlanContext(tracker);
+  MemoryContext caller = MemoryContextSwitchTo(plan->context);
+  plan->statement = PlanAnew(tracker, tracker->changes.note, order);
+  if (plan->statement != nullptr)
+    DescribeStatement(plan->statement, tracker->query->sourceText, &plan->tree, &plan->facts);
+  MemoryContextSwitchTo(caller);
+}
+
+void DropPlan(NewPlan* plan) {
+  if (plan->context != nullptr) MemoryContextDelete(plan->context);
+  plan->context = nullptr;
+}
+
+// Plans once more with what is finished on offer; *plan is the better of both.
+void UseKeptWork(Tracker* tracker, PlanningOrder* order, NewPlan* plan) {
+  static NewPlan keeping;
+  CollectKeptWork(tracker);
+  if (!AnyKeptWork(tracker)) return;
+  order->offer = OfferKeptWork;
+  order->offer_context = tracker;
+  MakePlan(tracker, *order, &keeping);
+  if (keeping.statement != nullptr) keeping.kept_rows = KeptRows(tracker, keeping.statement);
+  if (keeping.kept_rows > 0) {
+    DropPlan(plan);
+    *plan = keeping;
+  } else {
+    DropPlan(&keeping);
+  }
+}
+
 // Observes, plans, judges. The plan is left in *plan when it is to be swapped to.
 void Ask(Tracker* tracker, TrackedNode* node, NewPlan* plan, Answer* answer) {
   static RowOverride overrides[kObserved];
@@ -171,12 +209,9 @@ void Ask(Tracker* tracker, TrackedNode* node, NewPlan* plan, Answer* answer) {
   order.overrides = overrides;
   order.override_count = ObserveRows(tracker, overrides, kObserved, believed);
   int64_t begun_ns = NowNs();
-  plan->context = NewPlanContext(tracker);
-  MemoryContext caller = MemoryContextSwitchTo(plan->context);
-  plan->statement = PlanAnew(tracker, tracker->changes.note, order);
-  if (plan->statement != nullptr)
-    DescribeStatement(plan->statement, tracker->query->sourceText, &plan->tree, &plan->facts);
-  MemoryContextSwitchTo(caller);
+  MakePlan(tracker, order, plan);
+  // Only another plan is worth the search for finished work.
+  if (plan->statement != nullptr && (Forced() || !SamePlan(tracker, *plan))) UseKeptWork(tracker, &order, plan);
   plan->planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
   if (plan->statement != nullptr) Decide(tracker, believed, *plan, node != nullptr, answer);
 }
@@ -300,7 +335,7 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node) {
   changes->asking_ms += plan.planning_ms;
   Tell(tracker, node_id, answer, &plan);
   if (answer.swap) SwapTo(tracker, plan.statement, plan.tree, plan.facts);
-  MemoryContextDelete(plan.context);
+  DropPlan(&plan);
   if (Advises(settings::replan))
     StopAsking(tracker);
   else

@@ -75,6 +75,7 @@ void SwapPlan(Frame* frame);
 // At ExecutorEnd, around it: the states of plans given up live until then.
 struct EndedPlans {
   PlannedStmt* first_plan;
+  KeptSet* kept;
   int count;
   EState* states[kMaxSwaps];
 };

@@ -4,6 +4,7 @@
 #include "server/query/replan.h"
 
 #include "pg/fault_point.h"
+#include "server/query/kept_work.h"
 #include "server/query/plan_states.h"
 #include "server/query/row_learning.h"
 #include "server/query/subplan_memo.h"
@@ -267,6 +268,8 @@ void SwapPlan(Frame* frame) {
     changes->home = query->estate->es_query_cxt;
   }
   StopClock(query->totaltime);
+  Count(kMetricKeptRows, static_cast<uint64_t>(KeptRows(tracker, wanted.plan)));
+  SettleKeptWork(tracker, wanted.plan);
   EndNodes(query);
   changes->ended[changes->swaps++] = query->estate;
   pg::FaultPoint("replan_swap");
@@ -283,14 +286,17 @@ void SwapPlan(Frame* frame) {
 void TakeEndedPlans(Tracker* tracker, EndedPlans* ended) {
   PlanChanges* changes = &tracker->changes;
   ended->first_plan = changes->first_plan;
+  ended->kept = changes->kept;
   ended->count = changes->swaps;
   memcpy(ended->states, changes->ended, sizeof(EState*) * static_cast<size_t>(changes->swaps));
   changes->swaps = 0;
+  changes->kept = nullptr;
 }
 
 void FreeEndedPlans(QueryDesc* query, const EndedPlans& ended) {
   if (ended.count == 0) return;
   query->plannedstmt = ended.first_plan;
+  EndKeptWork(ended.kept);
   // The first one holds the memory of the plans.
   for (int i = ended.count - 1; i >= 0; --i) FreeExecutorState(ended.states[i]);
 }

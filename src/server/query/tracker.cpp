@@ -7,6 +7,7 @@
 #include "server/query/counting.h"
 #include "server/query/carry_out.h"
 #include "server/query/decide_tick.h"
+#include "server/query/kept_work.h"
 #include "server/query/plan_states.h"
 #include "server/query/replan.h"
 #include "server/query/tick_record.h"
@@ -141,6 +142,7 @@ Tracker* StartTracking(QueryDesc* query, int nest_level) {
   tracker->started = GetCurrentTimestamp();
   tracker->cpu_start_ns = CpuNs();
   AttachNodes(tracker);
+  KeepSortsReadable(tracker);
   tracker->progress.Begin(tracker->plan, tracker->estimate, facts.has_pace ? &facts.pace : nullptr, &facts.band);
   ++MyBackendSlot()->tracked_statements;
   CountRunning(tracker);
@@ -336,6 +338,7 @@ void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts&
   }
   tracker->time_left = TimeLeft();
   AttachNodes(tracker);
+  KeepSortsReadable(tracker);
   tracker->progress.Begin(tracker->plan, tracker->estimate, facts.has_pace ? &facts.pace : nullptr, &facts.band);
   if (tracker->published) PublishStart(tracker);
 }

@@ -30,6 +30,7 @@ struct TrackedNode {
   ExecProcNodeMtd before_armed;
 };
 
+struct KeptSet;
 struct PlanNote;
 
 constexpr int kMaxSwaps = 128;  // of the plan of one run; more than replan_limit and probation together can ask for
@@ -45,6 +46,7 @@ struct PlanChanges {
   double asked_ms;    // of the running plan's time, when it was last in doubt
   double asking_ms;   // spent on looking for better plans
   double swapped_ms;  // ElapsedMs() when the running plan began
+  KeptSet* kept;      // finished work of plans given up; in `home`, null: none
   bool starter_known;
   Oid starter;  // under whose rights the statement was started
   int starter_security;

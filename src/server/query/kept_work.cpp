@@ -1,0 +1,464 @@
+#include "pg/pg.h"
+
+#include "server/query/kept_work.h"
+
+#include "server/query/counting.h"
+#include "server/query/plan_note.h"
+#include "server/query/plan_states.h"
+extern "C" {
+#include "executor/nodeHash.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "parser/parsetree.h"
+}
+
+namespace query_shaper {
+
+namespace {
+
+using PlanNodeOf = struct Plan;
+
+KeptSet* all_sets = nullptr;
+int next_id = 1;
+
+struct Collection {
+  Tracker* tracker;
+  const PlanNote* note;
+  KeptSet* set;
+};
+
+Index TopIndex(const PlanNote* note, Index flat) {
+  return flat >= 1 && static_cast<int>(flat) <= note->flat_count ? static_cast<Index>(note->indexes[flat - 1]) : 0;
+}
+
+bool AddRelation(const PlanNote* note, Index flat, Relids* relids) {
+  Index top = TopIndex(note, flat);
+  if (top == 0) return false;
+  *relids = bms_add_member(*relids, static_cast<int>(top));
+  return true;
+}
+
+// The set of relations whose rows the subtree returns; false when it is none, or more was done to them.
+bool CoveredRelations(const PlanNodeOf* plan, const PlanNote* note, Relids* relids) {
+  if (plan == nullptr) return true;
+  if (plan->parallel_aware) return false;
+  switch (nodeTag(plan)) {
+    case T_SeqScan:
+    case T_IndexScan:
+    case T_IndexOnlyScan:
+    case T_BitmapHeapScan:
+    case T_TidScan:
+    case T_TidRangeScan:
+    case T_CteScan:
+    case T_FunctionScan:
+    case T_ValuesScan:
+      return AddRelation(note, reinterpret_cast<const Scan*>(plan)->scanrelid, relids);
+    case T_CustomScan: {
+      if (KeptWorkOf(plan) < 0) return false;
+      const Bitmapset* flat = reinterpret_cast<const CustomScan*>(plan)->custom_relids;
+      for (int i = -1; (i = bms_next_member(flat, i)) >= 0;)
+        if (!AddRelation(note, static_cast<Index>(i), relids)) return false;
+      return true;
+    }
+    case T_Hash:
+    case T_Sort:
+    case T_Material:
+    case T_Memoize:
+      return CoveredRelations(plan->lefttree, note, relids);
+    case T_HashJoin:
+    case T_MergeJoin:
+    case T_NestLoop:
+      return CoveredRelations(plan->lefttree, note, relids) && CoveredRelations(plan->righttree, note, relids);
+    default:
+      return false;
+  }
+}
+
+// Follows a column down to the relation it comes from.
+bool TraceColumn(const PlanNodeOf* plan, const Node* expression, const PlanNote* note, KeptColumn* column) {
+  for (;;) {
+    if (plan == nullptr || expression == nullptr || !IsA(expression, Var)) return false;
+    const Var* var = reinterpret_cast<const Var*>(expression);
+    if (var->varlevelsup != 0) return false;
+    const List* below = NIL;
+    if (var->varno == OUTER_VAR || var->varno == INNER_VAR) {
+      plan = var->varno == OUTER_VAR ? plan->lefttree : plan->righttree;
+      if (plan == nullptr) return false;
+      below = plan->targetlist;
+    } else if (var->varno == INDEX_VAR) {
+      if (IsA(plan, IndexOnlyScan)) below = reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist;
+      if (IsA(plan, CustomScan)) below = reinterpret_cast<const CustomScan*>(plan)->custom_scan_tlist;
+      if (var->varattno < 1 || var->varattno > list_length(below)) return false;
+      expression = reinterpret_cast<const Node*>(list_nth_node(TargetEntry, below, var->varattno - 1)->expr);
+      if (expression == nullptr || !IsA(expression, Var) ||
+          IS_SPECIAL_VARNO(reinterpret_cast<const Var*>(expression)->varno))
+        return false;
+      continue;
+    } else {
+      column->index = TopIndex(note, static_cast<Index>(var->varno));
+      column->attribute = var->varattno;
+      return column->index != 0;
+    }
+    if (var->varattno < 1 || var->varattno > list_length(below)) return false;
+    expression = reinterpret_cast<const Node*>(list_nth_node(TargetEntry, below, var->varattno - 1)->expr);
+  }
+}
+
+// Columns of what the node stores.
+void ReadColumns(const PlanNodeOf* plan, const PlanNote* note, KeptWork* work) {
+  work->column_count = list_length(plan->targetlist);
+  work->columns = static_cast<KeptColumn*>(palloc0(sizeof(KeptColumn) * static_cast<Size>(Max(work->column_count, 1))));
+  for (int i = 0; i < work->column_count; ++i) {
+    auto* expression = reinterpret_cast<Node*>(list_nth_node(TargetEntry, plan->targetlist, i)->expr);
+    KeptColumn* column = &work->columns[i];
+    column->type = exprType(expression);
+    column->type_modifier = exprTypmod(expression);
+    column->collation = exprCollation(expression);
+    if (work->kind == KeptKind::kCte) {
+      // Of any reference: filled in when it is offered.
+      column->attribute = static_cast<AttrNumber>(i + 1);
+    } else if (!TraceColumn(plan, expression, note, column)) {
+      column->index = 0;
+    }
+  }
+}
+
+KeptWork* AddWork(Collection* collection, KeptKind kind, PlanState* source, const PlanNodeOf* stored, double rows) {
+  KeptSet* set = collection->set;
+  Relids relids = nullptr;
+  MemoryContext caller = MemoryContextSwitchTo(set->memory);
+  if (kind != KeptKind::kCte && (!bms_is_empty(stored->extParam) || stored->initPlan != NIL ||
+                                 !CoveredRelations(stored, collection->note, &relids) || relids == nullptr)) {
+    MemoryContextSwitchTo(caller);
+    return nullptr;
+  }
+  auto* work = static_cast<KeptWork*>(palloc0(sizeof(KeptWork)));
+  work->id = next_id++;
+  work->kind = kind;
+  work->source = source;
+  work->relids = relids;
+  work->rows = Max(rows, 0.0);
+  work->counted = rows >= 0;
+  work->width = stored->plan_width;
+  ReadColumns(stored, collection->note, work);
+  work->next = set->works;
+  set->works = work;
+  MemoryContextSwitchTo(caller);
+  return work;
+}
+
+void CollectHash(Collection* collection, HashJoinState* join) {
+  constexpr int kBuildHashTable = 1;  // HJ_BUILD_HASHTABLE of nodeHashjoin.c
+  HashJoinTable table = join->hj_HashTable;
+  if (table == nullptr || join->hj_JoinState == kBuildHashTable || table->parallel_state != nullptr ||
+      table->curbatch != 0)
+    return;
+  PlanState* hash = innerPlanState(&join->js.ps);
+  (void)AddWork(collection, KeptKind::kHash, &join->js.ps, hash->plan, table->totalTuples);
+}
+
+// A sort does not say how many rows it holds: its child was read to the end.
+double RowsTakenIn(const Tracker* tracker, PlanState* state) {
+  int id = state->plan->plan_node_id;
+  int i = id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
+  if (i < 0 || tracker->late || tracker->nodes[i].wrapper < 0 || !StillWrapped(state, tracker->nodes[i].wrapper))
+    return -1;
+  const Wrapper& wrapper = WrapperAt(tracker->nodes[i].wrapper);
+  return wrapper.ends > 0 ? static_cast<double>(wrapper.first_end_rows) : -1;
+}
+
+void CollectSort(Collection* collection, SortState* sort) {
+  if (!sort->sort_Done || sort->bounded || !sort->randomAccess || sort->datumSort || sort->am_worker ||
+      sort->tuplesortstate == nullptr)
+    return;
+  double rows = RowsTakenIn(collection->tracker, outerPlanState(&sort->ss.ps));
+  KeptWork* work = AddWork(collection, KeptKind::kSort, &sort->ss.ps, sort->ss.ps.plan, rows);
+  if (work == nullptr) return;
+  work->order = reinterpret_cast<const struct Sort*>(sort->ss.ps.plan);
+  if (!work->counted) work->rows = sort->ss.ps.plan->plan_rows;
+}
+
+void CollectMaterial(Collection* collection, MaterialState* material) {
+  if (!material->eof_underlying || material->tuplestorestate == nullptr || (material->eflags & EXEC_FLAG_REWIND) == 0)
+    return;
+  (void)AddWork(collection, KeptKind::kMaterial, &material->ss.ps, material->ss.ps.plan,
+                static_cast<double>(tuplestore_tuple_count(material->tuplestorestate)));
+}
+
+void CollectCte(Collection* collection, CteScanState* scan) {
+  if (scan->leader != scan || !scan->eof_cte || scan->cte_table == nullptr) return;
+  Index flat = reinterpret_cast<const Scan*>(scan->ss.ps.plan)->scanrelid;
+  if (TopIndex(collection->note, flat) == 0 || !bms_is_empty(scan->cteplanstate->plan->extParam)) return;
+  const RangeTblEntry* entry = rt_fetch(flat, collection->tracker->query->plannedstmt->rtable);
+  if (entry->rtekind != RTE_CTE || entry->ctelevelsup != 0 || entry->self_reference) return;
+  KeptWork* work = AddWork(collection, KeptKind::kCte, &scan->ss.ps, scan->cteplanstate->plan,
+                           static_cast<double>(tuplestore_tuple_count(scan->cte_table)));
+  if (work != nullptr) work->cte = entry->ctename;
+}
+
+void CollectNode(PlanState* state, void* context) {
+  auto* collection = static_cast<Collection*>(context);
+  const Tracker* tracker = collection->tracker;
+  int id = state->plan->plan_node_id;
+  if (id < 0 || id >= kNodeIds || tracker->by_id[id] < 0 || tracker->plan.nodes[tracker->by_id[id]].under_gather)
+    return;
+  switch (nodeTag(state)) {
+    case T_HashJoinState:
+      CollectHash(collection, reinterpret_cast<HashJoinState*>(state));
+      break;
+    case T_SortState:
+      CollectSort(collection, reinterpret_cast<SortState*>(state));
+      break;
+    case T_MaterialState:
+      CollectMaterial(collection, reinterpret_cast<MaterialState*>(state));
+      break;
+    case T_CteScanState:
+      CollectCte(collection, reinterpret_cast<CteScanState*>(state));
+      break;
+    default:
+      break;
+  }
+}
+
+KeptSet* SetOf(Tracker* tracker) {
+  PlanChanges* changes = &tracker->changes;
+  if (changes->kept != nullptr) return changes->kept;
+  MemoryContext memory = changes->home != nullptr ? changes->home : tracker->query->estate->es_query_cxt;
+  auto* set = static_cast<KeptSet*>(MemoryContextAllocZero(memory, sizeof(KeptSet)));
+  auto* callback = static_cast<MemoryContextCallback*>(MemoryContextAllocZero(memory, sizeof(MemoryContextCallback)));
+  set->memory = memory;
+  set->next = all_sets;
+  all_sets = set;
+  callback->arg = set;
+  callback->func = [](void* ended) {
+    for (KeptSet** link = &all_sets; *link != nullptr; link = &(*link)->next) {
+      if (*link != ended) continue;
+      *link = (*link)->next;
+      break;
+    }
+  };
+  MemoryContextRegisterResetCallback(memory, callback);
+  changes->kept = set;
+  return set;
+}
+
+// A relation of a query's own level: each reference to a CTE is one, and reads all of its rows.
+bool IsReferenceTo(const PlannerInfo* root, const RelOptInfo* rel, const KeptWork* work) {
+  if (rel->reloptkind != RELOPT_BASEREL || rel->rtekind != RTE_CTE) return false;
+  const RangeTblEntry* entry = root->simple_rte_array[rel->relid];
+  return entry->ctelevelsup == 0 && !entry->self_reference && strcmp(entry->ctename, work->cte) == 0;
+}
+
+bool HasColumn(const KeptWork* work, const Var* var) {
+  for (int i = 0; i < work->column_count; ++i) {
+    const KeptColumn& column = work->columns[i];
+    bool same = work->kind == KeptKind::kCte || column.index == static_cast<Index>(var->varno);
+    if (same && column.attribute == var->varattno && column.type == var->vartype) return true;
+  }
+  return false;
+}
+
+bool HasColumns(const KeptWork* work, List* expressions) {
+  List* vars = pull_var_clause(reinterpret_cast<Node*>(expressions),
+                               PVC_INCLUDE_PLACEHOLDERS | PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS);
+  ListCell* cell;
+  foreach (cell, vars) {
+    auto* var = static_cast<Var*>(lfirst(cell));
+    if (!IsA(var, Var) || !HasColumn(work, var)) return false;
+  }
+  return true;
+}
+
+bool Fits(const PlannerInfo* root, const RelOptInfo* rel, const KeptWork* work) {
+  ListCell* cell;
+  foreach (cell, rel->reltarget->exprs) {
+    auto* var = static_cast<Var*>(lfirst(cell));
+    if (!IsA(var, Var) || !HasColumn(work, var)) return false;
+  }
+  if (work->kind != KeptKind::kCte) return bms_equal(rel->relids, work->relids);
+  if (!IsReferenceTo(root, rel, work)) return false;
+  foreach (cell, rel->baserestrictinfo)
+    if (!HasColumns(work, list_make1(lfirst_node(RestrictInfo, cell)->clause))) return false;
+  return true;
+}
+
+void VisitPlans(const PlanNodeOf* plan, void (*visit)(const PlanNodeOf*, void*), void* context) {
+  if (plan == nullptr) return;
+  check_stack_depth();
+  visit(plan, context);
+  VisitPlans(plan->lefttree, visit, context);
+  VisitPlans(plan->righttree, visit, context);
+  const List* members = NIL;
+  if (IsA(plan, Append)) members = reinterpret_cast<const Append*>(plan)->appendplans;
+  if (IsA(plan, MergeAppend)) members = reinterpret_cast<const MergeAppend*>(plan)->mergeplans;
+  if (IsA(plan, CustomScan)) members = reinterpret_cast<const CustomScan*>(plan)->custom_plans;
+  if (IsA(plan, SubqueryScan)) VisitPlans(reinterpret_cast<const SubqueryScan*>(plan)->subplan, visit, context);
+  const ListCell* cell;
+  foreach (cell, members) VisitPlans(static_cast<const PlanNodeOf*>(lfirst(cell)), visit, context);
+}
+
+void VisitStatement(const PlannedStmt* plan, void (*visit)(const PlanNodeOf*, void*), void* context) {
+  VisitPlans(plan->planTree, visit, context);
+  ListCell* cell;
+  foreach (cell, plan->subplans) VisitPlans(static_cast<const PlanNodeOf*>(lfirst(cell)), visit, context);
+}
+
+struct ReadWork {
+  const KeptSet* set;
+  Bitmapset* ids;
+};
+
+Bitmapset* WorkReadBy(const PlannedStmt* plan) {
+  ReadWork read = {nullptr, nullptr};
+  VisitStatement(
+      plan,
+      [](const PlanNodeOf* node, void* context) {
+        auto* found = static_cast<ReadWork*>(context);
+        int id = KeptWorkOf(node);
+        if (id >= 0) found->ids = bms_add_member(found->ids, id);
+      },
+      &read);
+  return read.ids;
+}
+
+void TakeOver(KeptWork* work) {
+  switch (work->kind) {
+    case KeptKind::kHash: {
+      auto* join = reinterpret_cast<HashJoinState*>(work->source);
+      work->table = join->hj_HashTable;
+      join->hj_HashTable = nullptr;
+      reinterpret_cast<HashState*>(innerPlanState(&join->js.ps))->hashtable = nullptr;
+      break;
+    }
+    case KeptKind::kSort: {
+      auto* sort = reinterpret_cast<SortState*>(work->source);
+      work->sort = static_cast<Tuplesortstate*>(sort->tuplesortstate);
+      sort->tuplesortstate = nullptr;
+      break;
+    }
+    case KeptKind::kMaterial: {
+      auto* material = reinterpret_cast<MaterialState*>(work->source);
+      work->store = material->tuplestorestate;
+      material->tuplestorestate = nullptr;
+      break;
+    }
+    case KeptKind::kCte: {
+      // Its end wants a store to end.
+      auto* scan = reinterpret_cast<CteScanState*>(work->source);
+      work->store = scan->cte_table;
+      scan->cte_table = tuplestore_begin_heap(false, false, 64);
+      break;
+    }
+  }
+  work->source = nullptr;
+  work->taken = true;
+}
+
+}  // namespace
+
+KeptWork* FindKeptWork(int id) {
+  for (KeptSet* set = all_sets; set != nullptr; set = set->next)
+    for (KeptWork* work = set->works; work != nullptr; work = work->next)
+      if (work->id == id) return work;
+  return nullptr;
+}
+
+void CollectKeptWork(Tracker* tracker) {
+  const PlanNote* note = tracker->changes.note;
+  if (note == nullptr || note->indexes == nullptr) return;
+  KeptSet* set = SetOf(tracker);
+  // What was offered and not taken may have ended since.
+  for (KeptWork** link = &set->works; *link != nullptr;)
+    if ((*link)->taken)
+      link = &(*link)->next;
+    else
+      *link = (*link)->next;
+  Collection collection = {tracker, note, set};
+  VisitPlanStates(tracker->query->estate, tracker->query->planstate, CollectNode, &collection);
+}
+
+bool AnyKeptWork(const Tracker* tracker) {
+  return tracker->changes.kept != nullptr && tracker->changes.kept->works != nullptr;
+}
+
+void OfferKeptWork(PlannerInfo* root, RelOptInfo* rel, void* tracker) {
+  const KeptSet* set = static_cast<const Tracker*>(tracker)->changes.kept;
+  if (set == nullptr || root->parent_root != nullptr || root->query_level != 1 || rel->lateral_relids != nullptr ||
+      IS_DUMMY_REL(rel) || (!IS_SIMPLE_REL(rel) && !IS_JOIN_REL(rel)) || IS_OTHER_REL(rel))
+    return;
+  for (const KeptWork* work = set->works; work != nullptr; work = work->next)
+    if (Fits(root, rel, work)) add_path(rel, reinterpret_cast<Path*>(MakeKeptPath(root, rel, work)));
+}
+
+double KeptRows(const Tracker* tracker, const PlannedStmt* plan) {
+  if (!AnyKeptWork(tracker)) return 0;
+  double rows = 0;
+  Bitmapset* read = WorkReadBy(plan);
+  for (const KeptWork* work = tracker->changes.kept->works; work != nullptr; work = work->next)
+    if (bms_is_member(work->id, read)) rows += work->rows;
+  bms_free(read);
+  return rows;
+}
+
+double CostNotRun(const PlannedStmt* plan) {
+  struct Search {
+    Bitmapset* run;
+    bool kept;
+  } search = {nullptr, false};
+  VisitStatement(
+      plan,
+      [](const PlanNodeOf* node, void* context) {
+        auto* found = static_cast<Search*>(context);
+        if (IsA(node, CteScan))
+          found->run = bms_add_member(found->run, reinterpret_cast<const CteScan*>(node)->ctePlanId);
+        if (KeptWorkOf(node) >= 0) found->kept = true;
+      },
+      &search);
+  double cost = 0;
+  ListCell* cell;
+  foreach (cell, plan->planTree->initPlan) {
+    auto* subplan = lfirst_node(SubPlan, cell);
+    if (!search.kept || subplan->subLinkType != CTE_SUBLINK || bms_is_member(subplan->plan_id, search.run)) continue;
+    cost += static_cast<const PlanNodeOf*>(list_nth(plan->subplans, subplan->plan_id - 1))->total_cost;
+  }
+  bms_free(search.run);
+  return cost;
+}
+
+void SettleKeptWork(Tracker* tracker, const PlannedStmt* plan) {
+  if (!AnyKeptWork(tracker)) return;
+  Bitmapset* read = WorkReadBy(plan);
+  for (KeptWork* work = tracker->changes.kept->works; work != nullptr; work = work->next)
+    if (!work->taken && bms_is_member(work->id, read)) TakeOver(work);
+  bms_free(read);
+}
+
+void EndKeptWork(KeptSet* set) {
+  if (set == nullptr) return;
+  for (KeptWork* work = set->works; work != nullptr; work = work->next) {
+    if (!work->taken) continue;
+    if (work->table != nullptr) ExecHashTableDestroy(work->table);
+    if (work->sort != nullptr) tuplesort_end(work->sort);
+    if (work->store != nullptr) tuplestore_end(work->store);
+  }
+  set->works = nullptr;
+}
+
+void KeepSortsReadable(Tracker* tracker) {
+  if (tracker->changes.note == nullptr) return;
+  VisitPlanStates(
+      tracker->query->estate, tracker->query->planstate,
+      [](PlanState* state, void*) {
+        if (!IsA(state, SortState)) return;
+        auto* sort = reinterpret_cast<SortState*>(state);
+        // An eighth: what was planned too small and spills would pay for it with a pass over its file.
+        double bytes = state->plan->plan_rows * (state->plan->plan_width + 32.0);
+        if (sort->tuplesortstate == nullptr && !sort->datumSort && bytes * 8 < work_mem * 1024.0)
+          sort->randomAccess = true;
+      },
+      nullptr);
+}
+
+}  // namespace query_shaper
