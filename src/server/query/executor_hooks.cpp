@@ -154,6 +154,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
           Tracker* failed = frame.tracker;
           LeaveExecutor(failed);
           RunawayFailed(failed);
+          if (!failed->complete) LearnFailedRowsOf(failed);
           SendTrackedOutcome(failed, geterrcode());
           ReportMemos(failed, true);
           // One that began here has no tie to the query's memory yet.

@@ -46,6 +46,17 @@ bool InstrumentedRows(const Tracker* tracker, const Instrumentation* counts, con
   return true;
 }
 
+// More rows than planned before the end: how many there would have been is unknown, but the plan's figure is too small.
+bool RowsInExcess(const Tracker* tracker, int node, const NodeKey& key, double* rows) {
+  constexpr double kExcess = 2;
+  const TrackedNode& tracked = tracker->nodes[node];
+  if (key.partial || key.repeated || tracked.state == nullptr || tracked.wrapper < 0 ||
+      !StillWrapped(tracked.state, tracked.wrapper))
+    return false;
+  *rows = static_cast<double>(WrapperAt(tracked.wrapper).rows);
+  return *rows > kExcess * Max(key.planned_rows, 1);
+}
+
 }  // namespace
 
 bool CompleteRows(const Tracker* tracker, int node, const NodeKey& key, double* rows) {
@@ -71,7 +82,7 @@ bool CompleteRows(const Tracker* tracker, int node, const NodeKey& key, double* 
   return true;
 }
 
-void LearnRowsOf(const Tracker* tracker) {
+static void Learn(const Tracker* tracker, bool failed) {
   if (settings::learn_rows == kSwitchOff || settings::mode == kModeOff || tracker->late || tracker->worker ||
       !tracker->attached)
     return;
@@ -89,7 +100,7 @@ void LearnRowsOf(const Tracker* tracker) {
     if (id < 0 || id >= note->key_count || note->keys[id].key == 0) continue;
     const NodeKey& key = note->keys[id];
     double rows = 0;
-    if (!CompleteRows(tracker, i, key, &rows)) continue;
+    if (!CompleteRows(tracker, i, key, &rows) && !(failed && RowsInExcess(tracker, i, key, &rows))) continue;
     bool twice = false;  // a Gather and the node below it show the same
     for (int f = 0; f < count; ++f) twice |= facts[f].key == key.key && facts[f].constants.hash == key.constants.hash;
     if (twice) continue;
@@ -113,5 +124,9 @@ void LearnRowsOf(const Tracker* tracker) {
   }
   LearnRowFacts(facts, count);
 }
+
+void LearnRowsOf(const Tracker* tracker) { Learn(tracker, false); }
+
+void LearnFailedRowsOf(const Tracker* tracker) { Learn(tracker, true); }
 
 }  // namespace query_shaper

@@ -7,6 +7,10 @@ namespace query_shaper {
 // At the end of a statement, or before its nodes are given up for another plan. Never raises, reads memory only.
 void LearnRowsOf(const Tracker* tracker);
 
+// The same of a statement that an error ends; what already came in excess of the plan is learned, too, as if it were
+// all.
+void LearnFailedRowsOf(const Tracker* tracker);
+
 // Rows that a node has shown: in all, or per loop where its key says so. False: it was not run to its end, or what was
 // counted of it is not all.
 bool CompleteRows(const Tracker* tracker, int node, const struct NodeKey& key, double* rows);
