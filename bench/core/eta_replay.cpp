@@ -3,11 +3,11 @@
 // constants. What the server shows is a function of what was recorded, so a change of the model is judged in seconds
 // and without noise.
 //
-//   eta_replay [--floor MS] [--template NAME] [--trace PHASE] FILE...
+//   eta_replay [--floor MS] [--template NAME] [--trace PHASE [--nodes]] FILE...
 //
 // FILE: what bench/run.sh record writes. --template shows one template alone (the others still teach); --trace cold,
-// first or repeated prints the total time shown at every tick of its runs. Time is the processor time of the process,
-// which other load on the recording machine hardly touches, but for parallel plans.
+// first or repeated prints the total time shown at every tick of its runs, and --nodes its nodes. Time is the processor
+// time of the process, which other load on the recording machine hardly touches, but for parallel plans.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -40,6 +40,7 @@ struct Run {
 struct Choices {
   double floor_ms = 80;
   std::string only, trace;
+  bool nodes = false;
   std::vector<const char*> files;
 };
 
@@ -206,12 +207,23 @@ class Replay {
         figures->inside += truth >= left.low_ms && truth <= left.high_ms;
       }
       if (trace) std::printf(" %.0f>%.0f", tick.elapsed_ms, tick.elapsed_ms + left.eta_ms);
+      if (trace && choices_.nodes) PrintNodes(run, run.counters[i], *progress);
     }
     if (trace) std::printf("\n");
     if (!learn) return;
     PaceSample sample;
     progress->Finish(plan, run.counters.back().data(), total_ms, &sample);
     database->Learn(query, run.start.fingerprint, run.start.features, estimate, run.end.actual, sample, run.start.at_s);
+  }
+
+  static void PrintNodes(const Run& run, const std::vector<NodeCounters>& counters, const Progress& progress) {
+    std::printf("  work x%.2f speed x%.2f\n", progress.work_ratio(), progress.speed_ratio());
+    for (size_t i = 0; i < run.plan.size(); ++i) {
+      const NodeProgress& node = progress.nodes()[i];
+      std::printf("    %*s%-18s planned %.0f rows %.0f of %.0f, %.0f %%, position %.0f of %.0f\n", run.plan[i].depth,
+                  "", OperatorName(run.plan[i].op), run.plan[i].rows, counters[i].rows, node.refined_rows,
+                  100 * node.progress, counters[i].done_units, counters[i].total_units);
+    }
   }
 
   void Print(const char* phase) const {
@@ -243,7 +255,9 @@ int main(int argc, char** argv) {
   query_shaper::Choices choices;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
-    if (option.rfind("--", 0) == 0 && i + 1 < argc) {
+    if (option == "--nodes") {
+      choices.nodes = true;
+    } else if (option.rfind("--", 0) == 0 && i + 1 < argc) {
       if (option == "--floor") choices.floor_ms = std::atof(argv[++i]);
       if (option == "--template") choices.only = argv[++i];
       if (option == "--trace") choices.trace = argv[++i];
@@ -252,7 +266,7 @@ int main(int argc, char** argv) {
     }
   }
   if (choices.files.empty()) {
-    std::fputs("usage: eta_replay [--floor MS] [--template NAME] [--trace PHASE] FILE...\n", stderr);
+    std::fputs("usage: eta_replay [--floor MS] [--template NAME] [--trace PHASE [--nodes]] FILE...\n", stderr);
     return 2;
   }
   try {

@@ -45,6 +45,7 @@ struct NodeSlot {
   float estimated_rows;
   float refined_rows;
   float progress;
+  float position;      // share of its blocks that a scan has passed, -1 unknown
   double actual_rows;  // -1 not counted
   double loops;
   int64_t memory_kb;

@@ -9,24 +9,28 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kDoubtClustering = 0.25;  // variance of an extrapolation at half of its input
-constexpr double kMaxDoubt = 1.0;          // log standard deviation beyond which the first-order band means nothing
+constexpr double kDoubtClustering = 0.25;      // variance of an extrapolation at half of its input, of rows in a heap
+constexpr double kJoinDoubtClustering = 0.05;  // and of rows that come out of a join or of its loops
+constexpr double kBoundLogSd = 0.2;            // of rows that are believed to reach what they cannot exceed
+constexpr double kMaxDoubt = 1.0;              // log standard deviation beyond which the first-order band means nothing
 
 bool ScansHeap(const PlanNode& node) { return node.op == Operator::kSeqScan || node.op == Operator::kSampleScan; }
 
-// Of the log of the rows still to come: the estimate's own, combined with what the share seen says.
-double RefinedLogSd(bool finished, double fraction, double log_sd) {
-  if (finished) return 0;
-  double seen = fraction / (kDoubtClustering * (1 - fraction) + 1e-6);
-  return std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
-}
-
-// The same, relative to the rows.
-double Doubt(bool finished, double fraction, double log_sd) {
-  return std::expm1(std::min(kMaxDoubt, RefinedLogSd(finished, fraction, log_sd)));
-}
+// A log standard deviation, relative to the rows.
+double Relative(double log_sd) { return std::expm1(std::min(kMaxDoubt, log_sd)); }
 
 }  // namespace
+
+// Of the log of node i's rows still to come: the estimate's own, combined with what the share seen says.
+double Progress::RowsLogSd(int i) const {
+  const NodeState& state = states_[i];
+  if (state.finished) return 0;
+  bool scans = links_[i].outer < 0 && links_[i].loop_source < 0;
+  double clustering = scans ? kDoubtClustering : kJoinDoubtClustering;
+  double seen = state.fraction / (clustering * (1 - state.fraction) + 1e-6);
+  double log_sd = state.at_bound ? std::min(state.log_sd, kBoundLogSd) : state.log_sd;
+  return std::sqrt(1 / (1 / (log_sd * log_sd + 1e-6) + seen));
+}
 
 // What node i has done (whole false) or will have done at its end (whole true).
 NodeFlow Progress::FlowOf(const PlanTree& plan, int i, bool whole) const {
@@ -101,11 +105,10 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
     state.work_done = input_done + output_done + blind_done;
     // Estimates of nodes in a pipeline err together: standard deviations add.
     double open_input = input - input_done, open_output = output - output_done;
-    double doubt = Doubt(state.finished, state.fraction, state.log_sd);
+    double doubt = Relative(RowsLogSd(i));
     double input_doubt = doubt;
     if (link.outer >= 0 && link.feed != link.pipeline) {
-      const NodeState& outer = states_[link.outer];
-      input_doubt = Doubt(outer.finished, outer.fraction, outer.log_sd);
+      input_doubt = Relative(RowsLogSd(link.outer));
     }
     PipelineState& feed = pipes_[link.feed];
     PipelineState& pipe = pipes_[link.pipeline];
@@ -119,7 +122,7 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
     pipe.done += output_done;
     pipe.uncertain += open_output * doubt;
     nodes_[i].refined_rows = static_cast<float>(state.total);
-    nodes_[i].refined_log_sd = static_cast<float>(RefinedLogSd(state.finished, state.fraction, state.log_sd));
+    nodes_[i].refined_log_sd = static_cast<float>(RowsLogSd(i));
     nodes_[i].believed_rows = static_cast<float>(state.prior);
     nodes_[i].believed_log_sd = static_cast<float>(state.log_sd);
     double share = state.work > 0 ? state.work_done / state.work : state.fraction;

@@ -87,7 +87,7 @@ void Progress::Cut(const PlanTree& plan) {
   for (int i = 0; i < count_; ++i) {
     const PlanNode& node = plan.nodes[i];
     Link& link = links_[i];
-    link = {-1, -1, -1, -1, 0, 0, 0, -1, -1, -1, false};
+    link = {-1, -1, -1, -1, 0, 0, 0, -1, -1, -1, false, false};
     last_child[i] = -1;
     int parent = node.parent;
     if (parent < 0 || parent >= i) continue;
@@ -101,13 +101,17 @@ void Progress::Cut(const PlanTree& plan) {
     link.in_subplan = up.in_subplan;
     link.pipeline = up.feed;
     link.loop_source = up.loop_source;
+    link.met_once = up.met_once;
     // A hash table inside a recursion is built in the first round and kept.
     link.recursion = plan.nodes[parent].op == Operator::kHash ? int16_t{-1} : up.recursion;
     const PlanNode& above = plan.nodes[parent];
     switch (node.role) {
       case ChildRole::kInner:
         up.inner = static_cast<int16_t>(i);
-        if (above.op == Operator::kNestLoop && up.outer >= 0) link.loop_source = up.outer;
+        if (above.op == Operator::kNestLoop && up.outer >= 0) {
+          link.loop_source = up.outer;
+          link.met_once = above.outer_unique;
+        }
         if (above.op == Operator::kRecursiveUnion) link.recursion = static_cast<int16_t>(parent);
         break;
       case ChildRole::kInitPlan:
@@ -217,6 +221,10 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
     }
     state.planned = std::min(std::max(state.planned, 0.0), 1e15);
     state.prior = state.planned * InputRatio(node, link, &NodeState::prior, &NodeState::planned);
+    state.prior = std::min(state.prior, JoinBound(node, link, &NodeState::prior));
+    if (link.outer < 0 && link.met_once && node.relation_rows > 0) {
+      state.prior = std::min(state.prior, node.relation_rows);
+    }
     double through = state.prior, learned_strength = 0;
     state.log_sd = PlannedLogSd(plan, i, link.outer, looped);
     // Planned growth of a recursion is a guess far too high as a rule: it ends after a few rounds.

@@ -104,6 +104,7 @@ class Progress {
     int16_t cte;                        // CTE scan: the plan whose rows it reads, -1 unknown
     int16_t recursion;                  // recursive union whose rounds run this node, -1 none
     bool in_subplan;
+    bool met_once;  // its loops ask for another key each: no row comes twice
   };
 
   struct NodeState {
@@ -112,12 +113,14 @@ class Progress {
     double strength;         // weight of the prior, as a share of the input
     double rows;             // so far
     double total;            // refined
-    double fraction;         // share of its output that its parent has taken
+    double fraction;         // share of its input that it has taken
+    double given;            // share of its output that has come out, by rows where they are counted
     double log_sd;           // of total
     double processes;        // that share its work
     double seen_units;       // furthest position of a driver
     double work_done, work;  // nominal
     bool started, finished, input_over;
+    bool at_bound;  // total is what it cannot exceed
   };
 
   struct PipelineState {
@@ -138,15 +141,18 @@ class Progress {
   // refine.cpp
   void MarkFinished(const PlanTree& plan, const NodeCounters* counters);
   void RefineNode(const PlanTree& plan, const NodeCounters* counters, int i);
-  void RefineLeaf(const NodeCounters& counters, const Link& link, NodeState* state);
+  void RefineLeaf(const PlanNode& node, const NodeCounters& counters, const Link& link, NodeState* state);
   // How far the rows that node takes in are from what was thought of them: of `now` over `then` of its children, or of
   // the rows that loop it.
   double InputRatio(const PlanNode& node, const Link& link, double NodeState::*now, double NodeState::*then) const;
   double InputFraction(const PlanNode& node, const Link& link, double joined) const;
+  // What a join's rows cannot exceed, from its keys; huge where nothing bounds them.
+  double JoinBound(const PlanNode& node, const Link& link, double NodeState::*rows) const;
   void CutShort(const PlanTree& plan);
   void Refine(const PlanTree& plan, const NodeCounters* counters);
 
   // account.cpp
+  double RowsLogSd(int i) const;
   void Account(const PlanTree& plan, const NodeCounters* counters);
   NodeFlow FlowOf(const PlanTree& plan, int i, bool total) const;
 

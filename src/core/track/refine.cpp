@@ -132,13 +132,32 @@ double Progress::InputRatio(const PlanNode& node, const Link& link, double NodeS
   return std::clamp(ratio, 1 / kMaxRatio, kMaxRatio);
 }
 
+double Progress::JoinBound(const PlanNode& node, const Link& link, double NodeState::*rows) const {
+  constexpr double kUnbounded = 1e300;
+  if (link.outer < 0 || link.inner < 0) return kUnbounded;
+  double outer = states_[link.outer].*rows, inner = states_[link.inner].*rows;
+  switch (node.join) {
+    case JoinKind::kInner:
+      return std::min(node.outer_unique ? inner : kUnbounded, node.inner_unique ? outer : kUnbounded);
+    case JoinKind::kSemi:
+    case JoinKind::kAnti:
+      return outer;
+    case JoinKind::kLeft:
+      return node.inner_unique ? outer : kUnbounded;
+    case JoinKind::kRight:
+      return node.outer_unique ? inner : kUnbounded;
+    default:
+      return kUnbounded;
+  }
+}
+
 double Progress::InputFraction(const PlanNode& node, const Link& link, double joined) const {
   if (link.outer < 0) return 0;
   const NodeState& outer = states_[link.outer];
   if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend) {
     double taken = 0, total = 0;
     for (int c = link.first_child; c >= 0; c = links_[c].next_sibling) {
-      taken += states_[c].fraction * (states_[c].total + 1);
+      taken += states_[c].given * (states_[c].total + 1);
       total += states_[c].total + 1;
     }
     return Share(taken, total);
@@ -147,7 +166,7 @@ double Progress::InputFraction(const PlanNode& node, const Link& link, double jo
     if (outer.finished && link.inner >= 0 && !states_[link.inner].finished && outer.total > 0 && outer.total < 2)
       return 0;
     // The outer row in work is not over yet: on average half of it is.
-    return outer.rows > 0 && outer.total > 0 ? outer.fraction * std::max(0.0, outer.rows - 0.5) / outer.rows : 0;
+    return outer.rows > 0 && outer.total > 0 ? outer.given * std::max(0.0, outer.rows - 0.5) / outer.rows : 0;
   }
   if (node.op == Operator::kMergeJoin && link.inner >= 0) {
     const NodeState& inner = states_[link.inner];
@@ -155,21 +174,21 @@ double Progress::InputFraction(const PlanNode& node, const Link& link, double jo
     switch (node.join) {
       case JoinKind::kLeft:
       case JoinKind::kAnti:
-        return outer.fraction;
+        return outer.given;
       case JoinKind::kRight:
-        return inner.fraction;
+        return inner.given;
       case JoinKind::kFull:
-        return std::min(outer.fraction, inner.fraction);
+        return std::min(outer.given, inner.given);
       default:
         // Duplicate keys rewind the inner side: its count is then no position.
-        if (joined > 1.2 * outer.rows) return std::sqrt(outer.fraction * inner.fraction);
-        return std::max(outer.fraction, inner.fraction);
+        if (joined > 1.2 * outer.rows) return std::sqrt(outer.given * inner.given);
+        return std::max(outer.given, inner.given);
     }
   }
-  return outer.fraction;
+  return outer.given;
 }
 
-void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* state) {
+void Progress::RefineLeaf(const PlanNode& node, const NodeCounters& c, const Link& link, NodeState* state) {
   double expected = state->prior;
   if (link.cte >= 0) expected = states_[link.cte].finished ? states_[link.cte].rows : states_[link.cte].total;
   double fraction = 0;
@@ -177,12 +196,13 @@ void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* st
   if (link.loop_source >= 0) {
     const NodeState& source = states_[link.loop_source];
     expected *= Ratio(source.total, source.prior);
-    fraction = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
+    if (link.met_once && node.relation_rows > 0) expected = std::min(expected, node.relation_rows);
+    fraction = source.rows > 0 ? source.given * std::max(0.0, source.rows - 0.5) / source.rows : 0;
     positioned = true;
   } else if (link.recursion >= 0) {
     const NodeState& rounds = states_[link.recursion];
     expected *= Ratio(rounds.total, rounds.prior);
-    fraction = rounds.fraction;
+    fraction = rounds.given;
     positioned = true;
   } else if (c.total_units > 0) {
     fraction = Share(state->seen_units, c.total_units);
@@ -198,6 +218,10 @@ void Progress::RefineLeaf(const NodeCounters& c, const Link& link, NodeState* st
     state->total = c.rows < 0 ? expected
                               : Believed(state->rows, fraction, expected, state->strength, state->log_sd,
                                          link.loop_source < 0 ? kClustering : kJoinClustering);
+    if (link.met_once && node.relation_rows > 0) {
+      state->at_bound = state->total > 0.99 * node.relation_rows;
+      state->total = std::max(state->rows, std::min(state->total, node.relation_rows));
+    }
     state->fraction = fraction;
   } else {
     state->total = std::max(MeanBeyond(expected, state->log_sd, state->rows), state->rows + 1);
@@ -214,7 +238,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   if (node.op == Operator::kBitmapIndexScan || node.op == Operator::kBitmapAnd || node.op == Operator::kBitmapOr) {
     NodeCounters silent = c;
     silent.rows = -1;
-    RefineLeaf(silent, link, &state);
+    RefineLeaf(node, silent, link, &state);
     return;
   }
   state.started = state.started || c.rows > 0 || c.loops > 0 || c.done_units > 0 || c.held_rows > 0;
@@ -222,13 +246,13 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     if (states_[child].started && plan.nodes[child].role != ChildRole::kInitPlan) state.started = true;
   }
   if (link.outer < 0 || node.op == Operator::kBitmapHeapScan) {
-    RefineLeaf(c, link, &state);
+    RefineLeaf(node, c, link, &state);
     return;
   }
   const NodeState& outer = states_[link.outer];
   double expected = state.prior * InputRatio(node, link, &NodeState::total, &NodeState::prior);
   double input = InputFraction(node, link, std::max(0.0, c.rows));
-  state.input_over = outer.finished || (outer.fraction >= 1 && outer.started);
+  state.input_over = outer.finished || (outer.given >= 1 && outer.started);
   bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||
                 node.op == Operator::kGather || node.op == Operator::kGatherMerge || node.op == Operator::kWindowAgg ||
                 node.op == Operator::kIncrementalSort || node.op == Operator::kLockRows;
@@ -283,10 +307,10 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     return;
   }
   if (looped) {
-    double f = link.recursion >= 0 ? states_[link.recursion].fraction : input;
+    double f = link.recursion >= 0 ? states_[link.recursion].given : input;
     if (link.loop_source >= 0) {
       const NodeState& source = states_[link.loop_source];
-      f = source.rows > 0 ? source.fraction * std::max(0.0, source.rows - 0.5) / source.rows : 0;
+      f = source.rows > 0 ? source.given * std::max(0.0, source.rows - 0.5) / source.rows : 0;
     }
     state.total =
         counted >= 0 ? Believed(state.rows, f, expected, state.strength, state.log_sd, kJoinClustering) : expected;
@@ -312,6 +336,9 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     if (counted >= 0)
       total = Believed(state.rows, state.fraction, expected, state.strength, state.log_sd, kJoinClustering);
   }
+  double bound = JoinBound(node, link, &NodeState::total);
+  state.at_bound = total > 0.99 * bound;
+  total = std::min(total, bound);
   state.total = std::max(total, state.rows);
 }
 
@@ -333,6 +360,7 @@ void Progress::CutShort(const PlanTree& plan) {
       } else if (state.total > wanted) {
         state.total = std::max(wanted, state.rows);
         state.fraction = std::max(state.fraction, Share(state.rows, state.total));
+        state.given = std::max(state.given, state.fraction);
       }
     } else if (streams) {
       cut[i] = cut[parent];
@@ -345,6 +373,7 @@ void Progress::CutShort(const PlanTree& plan) {
     if (cut[i] < 1 && !state.finished) {
       state.total = std::max(state.rows, state.total * cut[i]);
       state.fraction = std::min(1.0, state.fraction / cut[i]);
+      state.given = std::min(1.0, state.given / cut[i]);
     }
   }
 }
@@ -357,6 +386,9 @@ void Progress::Refine(const PlanTree& plan, const NodeCounters* counters) {
     if (!std::isfinite(state.total)) state.total = std::max(0.0, state.rows);
     state.total = std::clamp(state.total, 0.0, 1e15);
     state.fraction = std::clamp(state.fraction, 0.0, 1.0);
+    // The driver's position says how much was read, not how much of what is wanted was found there.
+    bool counted = counters[order_[k]].rows > 0 && !state.finished;
+    state.given = counted ? Share(state.rows, state.total) : state.fraction;
   }
   CutShort(plan);
 }

@@ -18,22 +18,27 @@ extern "C" {
 namespace query_shaper {
 namespace {
 
-void ReadHeapPosition(const SeqScanState* scan, NodeCounters* counters) {
+void ReadHeapPosition(const SeqScanState* scan, TrackedNode* node, NodeCounters* counters) {
   TableScanDesc descriptor = scan->ss.ss_currentScanDesc;
   if (descriptor == nullptr) return;
   auto* heap = reinterpret_cast<HeapScanDesc>(descriptor);
+  // Processes that share a scan are given its blocks in order, whichever of them is ahead shows how far it is. Where
+  // it began, when it follows another statement's scan, stands in dynamic shared memory.
+  bool shared_scan = descriptor->rs_parallel != nullptr;
+  if (shared_scan && (descriptor->rs_flags & SO_ALLOW_SYNC) != 0) return;
   double blocks = heap->rs_nblocks;
   counters->total_units = blocks;
   if (heap->rs_inited && heap->rs_cblock != InvalidBlockNumber) {
     double at = heap->rs_cblock;
+    double start = shared_scan ? 0 : heap->rs_startblock;
     // Synchronised scans begin anywhere and wrap around.
-    counters->done_units =
-        at >= heap->rs_startblock ? at - heap->rs_startblock + 1 : blocks - heap->rs_startblock + at + 1;
-  } else if (counters->done_units > 0) {
+    node->furthest = at >= start ? at - start + 1 : blocks - start + at + 1;
+  } else if (node->furthest > 0) {
     // The position is reset when the scan is over.
-    counters->done_units = blocks;
+    node->furthest = blocks;
     counters->ended = true;
   }
+  counters->done_units = node->furthest;
 }
 
 // Figures torn by a rebuild in progress are dropped rather than shown.
@@ -62,23 +67,23 @@ void ReadAgg(const AggState* agg, NodeCounters* counters) {
   counters->memory_kb = Sane(bytes / 1024, 1e12);
 }
 
-void ReadNode(const TrackedNode& node, NodeCounters* counters) {
-  PlanState* state = node.state;
+void ReadNode(TrackedNode* node, NodeCounters* counters) {
+  PlanState* state = node->state;
   if (state == nullptr) return;
   if (state->instrument != nullptr) {
     counters->rows = state->instrument->ntuples + state->instrument->tuplecount;
     counters->loops = state->instrument->nloops + (state->instrument->running ? 1 : 0);
     counters->ended = state->instrument->nloops > 0;
-  } else if (node.wrapper >= 0) {
-    const Wrapper& wrapper = WrapperAt(node.wrapper);
+  } else if (node->wrapper >= 0) {
+    const Wrapper& wrapper = WrapperAt(node->wrapper);
     // A wrapper that was displaced counts no further: its figure would look like a stall.
-    counters->rows = StillWrapped(state, node.wrapper) ? static_cast<double>(wrapper.rows) : -1;
+    counters->rows = StillWrapped(state, node->wrapper) ? static_cast<double>(wrapper.rows) : -1;
     counters->ended = wrapper.ends > 0;
     counters->loops = static_cast<double>(wrapper.ends > 0 ? wrapper.ends : (wrapper.rows > 0 ? 1 : 0));
   }
   switch (nodeTag(state)) {
     case T_SeqScanState:
-      if (node.heap_position) ReadHeapPosition(reinterpret_cast<SeqScanState*>(state), counters);
+      if (node->heap_scan) ReadHeapPosition(reinterpret_cast<SeqScanState*>(state), node, counters);
       break;
     case T_HashJoinState:
       ReadHashJoin(reinterpret_cast<HashJoinState*>(state), counters);
@@ -102,6 +107,15 @@ int AddWorkers(Tracker* tracker) {
     NodeCounters* counters = &tracker->counters[tracker->by_id[node_id]];
     counters->rows = (counters->rows < 0 ? 0 : counters->rows) + rows;
   };
+  auto move = [tracker](int node_id, double position) {
+    if (node_id < 0 || node_id >= kNodeIds || tracker->by_id[node_id] < 0 || position <= 0) return;
+    int i = tracker->by_id[node_id];
+    // What each process scans in full for itself has no common position.
+    if (!tracker->plan.nodes[i].parallel_aware) return;
+    NodeCounters* counters = &tracker->counters[i];
+    if (counters->total_units <= 0) counters->total_units = Max(1, tracker->plan.nodes[i].relation_pages);
+    counters->done_units = Max(counters->done_units, Min(position, 1) * counters->total_units);
+  };
   for (int id = 0; id < kMaxPlanNodes; ++id) add(id, static_cast<double>(pg_atomic_read_u64(&mine->worker_rows[id])));
   int at_work = 0;
   for (int i = 0; i < shared->backends; ++i) {
@@ -113,6 +127,7 @@ int AddWorkers(Tracker* tracker) {
     int count = statement.node_count < kMaxPlanNodes ? statement.node_count : kMaxPlanNodes;
     for (int n = 0; n < count; ++n) {
       add(statement.nodes[n].node_id, statement.nodes[n].actual_rows);
+      move(statement.nodes[n].node_id, statement.nodes[n].position);
       if (statement.nodes[n].memory_kb > 0 && statement.nodes[n].node_id >= 0 &&
           statement.nodes[n].node_id < kNodeIds && tracker->by_id[statement.nodes[n].node_id] >= 0)
         tracker->counters[tracker->by_id[statement.nodes[n].node_id]].memory_kb +=
@@ -127,10 +142,8 @@ int AddWorkers(Tracker* tracker) {
 int ReadCounters(Tracker* tracker) {
   for (int i = 0; i < tracker->plan.count; ++i) {
     NodeCounters* counters = &tracker->counters[i];
-    double done = counters->done_units;
     *counters = NodeCounters();
-    counters->done_units = done;
-    ReadNode(tracker->nodes[i], counters);
+    ReadNode(&tracker->nodes[i], counters);
   }
   return tracker->has_gather && !tracker->worker ? AddWorkers(tracker) : 0;
 }

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "core/base/hash.h"
+#include "server/query/plan_keys.h"
 #include "server/query/plan_reader.h"
 extern "C" {
 #include "catalog/namespace.h"
@@ -289,8 +290,11 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
     facts.reader = reader;
     WalkExpression(reinterpret_cast<Node*>(plan->targetlist), &facts);
     WalkExpression(reinterpret_cast<Node*>(plan->qual), &facts);
-    if (IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin))
+    if (IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin)) {
       WalkExpression(reinterpret_cast<Node*>(reinterpret_cast<const Join*>(plan)->joinqual), &facts);
+      node->inner_unique = reinterpret_cast<const Join*>(plan)->inner_unique;
+      node->outer_unique = OuterKeyIsUnique(reader->statement, plan);
+    }
     node->aggregates = static_cast<int16_t>(facts.aggregates);
     node->distinct_input = node->op == Operator::kAgg && facts.distinct_input;
   }

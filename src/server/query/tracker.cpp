@@ -61,11 +61,11 @@ Tracker* FindTracker(const QueryDesc* query) {
   return nullptr;
 }
 
-static bool NeedsWrapper(const PlanState* state, bool heap_position) {
+static bool NeedsWrapper(const PlanState* state, bool heap_scan) {
   switch (nodeTag(state)) {
     case T_SeqScanState:
       // Without a filter it returns rows so fast that counting them shows; its position in the heap tells as much.
-      return !heap_position || state->qual != nullptr;
+      return !heap_scan || state->plan->parallel_aware || state->qual != nullptr;
     case T_HashState:
     case T_BitmapIndexScanState:
     case T_BitmapAndState:
@@ -83,11 +83,11 @@ static void AttachNode(PlanState* state, void* context) {
   TrackedNode* node = &tracker->nodes[tracker->by_id[id]];
   if (node->state != nullptr) return;
   node->state = state;
-  if (IsA(state, SeqScanState) && !state->plan->parallel_aware) {
+  if (IsA(state, SeqScanState)) {
     Relation relation = reinterpret_cast<SeqScanState*>(state)->ss.ss_currentRelation;
-    node->heap_position = relation != nullptr && relation->rd_tableam == GetHeapamTableAmRoutine();
+    node->heap_scan = relation != nullptr && relation->rd_tableam == GetHeapamTableAmRoutine();
   }
-  if (!NeedsWrapper(state, node->heap_position)) return;
+  if (!NeedsWrapper(state, node->heap_scan)) return;
   uint64_t limit = FirstRowLimit(tracker, static_cast<int>(node - tracker->nodes));
   node->wrapper = static_cast<short>(WrapNode(state, limit, tracker->changes.note != nullptr));
 }
@@ -237,6 +237,7 @@ static void PublishNodeStart(const Tracker* tracker, int i, NodeSlot* out) {
   out->relation = state ? ScannedRelation(tracker->query->plannedstmt, state->plan) : InvalidOid;
   out->estimated_rows = out->refined_rows = static_cast<float>(node.rows);
   out->actual_rows = -1;
+  out->position = -1;
   out->memory_limit_kb = static_cast<int64_t>(node.memory_limit_kb);
   out->temp_kb = -1;
 }
@@ -387,6 +388,7 @@ static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, 
     const NodeCounters& counters = tracker->counters[i];
     NodeSlot* node = &slot->nodes[i];
     node->actual_rows = counters.rows;
+    node->position = counters.total_units > 0 ? static_cast<float>(counters.done_units / counters.total_units) : -1;
     node->loops = counters.loops;
     node->memory_kb = static_cast<int64_t>(counters.memory_kb);
     node->batches = static_cast<int32_t>(counters.batches);

@@ -24,9 +24,10 @@ constexpr int kTrackers = 8;  // statements tracked at once in one process: nest
 struct StatementMemos;
 
 struct TrackedNode {
-  PlanState* state;    // null: this node of the plan was pruned or not reached
-  short wrapper;       // -1: none
-  bool heap_position;  // sequential heap scan of this process alone: its block is a position
+  PlanState* state;  // null: this node of the plan was pruned or not reached
+  short wrapper;     // -1: none
+  bool heap_scan;    // sequential, of a heap: its block is a position
+  double furthest;   // block that it was last seen at
   ExecProcNodeMtd before_armed;
 };
 

@@ -36,6 +36,40 @@ BOOST_AUTO_TEST_CASE(inner_rows_follow_the_outer_fraction) {
   BOOST_TEST(Refined(*progress, 0) > 80000);
 }
 
+BOOST_AUTO_TEST_CASE(loops_with_different_keys_fetch_no_row_twice) {
+  for (bool unique : {false, true}) {
+    PlanTree plan;
+    PlanNode& join = AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1000);
+    join.join = JoinKind::kInner;
+    join.outer_unique = unique;
+    SetRelation(&AddNode(&plan, 0, ChildRole::kOuter, Operator::kSeqScan, 1000), 1000, 100);
+    SetRelation(&AddNode(&plan, 0, ChildRole::kInner, Operator::kIndexScan, 1), 60000, 10000);
+    auto progress = std::make_unique<Progress>();
+    progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+    NodeCounters counters[kMaxPlanNodes];
+    counters[1].done_units = 50;
+    counters[1].total_units = 100;
+    counters[1].rows = 500;
+    counters[0].rows = counters[2].rows = 50000;
+    progress->Update(plan, counters, At(500));
+    BOOST_TEST((Refined(*progress, 2) <= 60000) == unique);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_a_join_stay_within_what_its_keys_allow) {
+  for (bool unique : {false, true}) {
+    PlanTree plan = JoinPlan();
+    plan.nodes[1].outer_unique = unique;
+    auto progress = std::make_unique<Progress>();
+    progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+    NodeCounters counters[kMaxPlanNodes];
+    JoinAt(counters, 0.55);
+    counters[1].rows = 9e5;  // nine tenths of the hash table met in the first tenth of the probe
+    progress->Update(plan, counters, At(550));
+    BOOST_TEST((Refined(*progress, 1) <= 1e6) == unique);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_material_read_once_is_no_finished_loop) {
   PlanTree plan;
   AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1e5).join = JoinKind::kInner;

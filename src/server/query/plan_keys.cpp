@@ -1,0 +1,158 @@
+#include "pg/pg.h"
+
+#include "server/query/plan_keys.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/pg_statistic.h"
+#include "nodes/primnodes.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+}
+
+namespace query_shaper {
+namespace {
+
+constexpr int kDeepest = 20;
+
+// By the last ANALYZE: a negative number of distinct values is one in proportion to the rows.
+bool ColumnIsUnique(Oid relation, AttrNumber column) {
+  if (!OidIsValid(relation) || column <= 0) return false;
+  HeapTuple tuple =
+      SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(column), BoolGetDatum(false));
+  if (!HeapTupleIsValid(tuple)) return false;
+  bool unique = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct <= -0.999F;
+  ReleaseSysCache(tuple);
+  return unique;
+}
+
+const Var* AsVar(const Node* node) {
+  while (node != nullptr && IsA(node, RelabelType))
+    node = reinterpret_cast<const Node*>(reinterpret_cast<const RelabelType*>(node)->arg);
+  return node != nullptr && IsA(node, Var) ? reinterpret_cast<const Var*>(node) : nullptr;
+}
+
+const Var* Entry(const List* targets, int place) {
+  if (place < 1 || place > list_length(targets)) return nullptr;
+  return AsVar(reinterpret_cast<const Node*>(static_cast<TargetEntry*>(list_nth(targets, place - 1))->expr));
+}
+
+// Whether no two rows of the plan have the same value in the column of that place.
+bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int place, int depth) {
+  if (plan == nullptr || depth > kDeepest) return false;
+  const Var* column = Entry(plan->targetlist, place);
+  if (column == nullptr) return false;
+  switch (nodeTag(plan)) {
+    case T_SeqScan:
+    case T_IndexScan:
+    case T_BitmapHeapScan:
+      return ColumnIsUnique(ScannedRelation(statement, plan), column->varattno);
+    case T_IndexOnlyScan: {
+      column = Entry(reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist, column->varattno);
+      return column != nullptr && ColumnIsUnique(ScannedRelation(statement, plan), column->varattno);
+    }
+    case T_SubqueryScan:
+      return PlanColumnIsUnique(statement, reinterpret_cast<const SubqueryScan*>(plan)->subplan, column->varattno,
+                                depth + 1);
+    case T_Hash:
+    case T_Sort:
+    case T_IncrementalSort:
+    case T_Material:
+    case T_Gather:
+    case T_GatherMerge:
+    case T_Limit:
+    case T_Unique:
+    case T_LockRows:
+      return PlanColumnIsUnique(statement, outerPlan(plan), column->varattno, depth + 1);
+    case T_Agg: {
+      auto* agg = reinterpret_cast<const Agg*>(plan);
+      return agg->numCols == 1 && agg->groupingSets == NIL && !DO_AGGSPLIT_SKIPFINAL(agg->aggsplit) &&
+             agg->grpColIdx[0] == column->varattno;
+    }
+    case T_NestLoop:
+    case T_MergeJoin:
+    case T_HashJoin: {
+      auto* join = reinterpret_cast<const Join*>(plan);
+      bool once = join->inner_unique || join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI;
+      return once && column->varno == OUTER_VAR && join->jointype != JOIN_FULL && join->jointype != JOIN_RIGHT &&
+             PlanColumnIsUnique(statement, outerPlan(plan), column->varattno, depth + 1);
+    }
+    default:
+      return false;
+  }
+}
+
+bool IsEquality(const Node* clause) {
+  return IsA(clause, OpExpr) && list_length(reinterpret_cast<const OpExpr*>(clause)->args) == 2 &&
+         get_oprrest(reinterpret_cast<const OpExpr*>(clause)->opno) == F_EQSEL;
+}
+
+bool AnyEqualsParam(const List* clauses, int param) {
+  for (int i = 0; i < list_length(clauses); ++i) {
+    auto* clause = static_cast<const Node*>(list_nth(clauses, i));
+    if (!IsEquality(clause)) continue;
+    for (int side = 0; side < 2; ++side) {
+      auto* argument = static_cast<const Node*>(list_nth(reinterpret_cast<const OpExpr*>(clause)->args, side));
+      if (argument == nullptr || !IsA(argument, Param)) continue;
+      auto* found = reinterpret_cast<const Param*>(argument);
+      if (found->paramkind == PARAM_EXEC && found->paramid == param) return true;
+    }
+  }
+  return false;
+}
+
+// Whether the rows at the bottom of a chain of single inputs are those that equal the parameter.
+bool LookedUpBy(const Plan* plan, int param, int depth) {
+  if (plan == nullptr || depth > kDeepest) return false;
+  switch (nodeTag(plan)) {
+    case T_IndexScan:
+      return AnyEqualsParam(reinterpret_cast<const IndexScan*>(plan)->indexqual, param);
+    case T_IndexOnlyScan:
+      return AnyEqualsParam(reinterpret_cast<const IndexOnlyScan*>(plan)->indexqual, param);
+    case T_BitmapIndexScan:
+      return AnyEqualsParam(reinterpret_cast<const BitmapIndexScan*>(plan)->indexqual, param);
+    case T_SubqueryScan:
+      return LookedUpBy(reinterpret_cast<const SubqueryScan*>(plan)->subplan, param, depth + 1);
+    default:
+      return innerPlan(plan) == nullptr && LookedUpBy(outerPlan(plan), param, depth + 1);
+  }
+}
+
+bool AnyClauseUnique(const PlannedStmt* statement, const Plan* join, const List* clauses) {
+  for (int i = 0; i < list_length(clauses); ++i) {
+    auto* clause = static_cast<const Node*>(list_nth(clauses, i));
+    if (!IsA(clause, OpExpr)) continue;
+    const Var* outer = AsVar(static_cast<const Node*>(linitial(reinterpret_cast<const OpExpr*>(clause)->args)));
+    if (outer != nullptr && outer->varno == OUTER_VAR &&
+        PlanColumnIsUnique(statement, outerPlan(join), outer->varattno, 0))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool OuterKeyIsUnique(const PlannedStmt* statement, const Plan* join) {
+  switch (nodeTag(join)) {
+    case T_HashJoin:
+      return AnyClauseUnique(statement, join, reinterpret_cast<const HashJoin*>(join)->hashclauses);
+    case T_MergeJoin:
+      return AnyClauseUnique(statement, join, reinterpret_cast<const MergeJoin*>(join)->mergeclauses);
+    case T_NestLoop: {
+      const List* params = reinterpret_cast<const NestLoop*>(join)->nestParams;
+      for (int i = 0; i < list_length(params); ++i) {
+        auto* param = static_cast<const NestLoopParam*>(list_nth(params, i));
+        const Var* outer = AsVar(reinterpret_cast<const Node*>(param->paramval));
+        if (outer != nullptr && outer->varno == OUTER_VAR && LookedUpBy(innerPlan(join), param->paramno, 0) &&
+            PlanColumnIsUnique(statement, outerPlan(join), outer->varattno, 0))
+          return true;
+      }
+      return false;
+    }
+    default:
+      return false;
+  }
+}
+
+}  // namespace query_shaper
