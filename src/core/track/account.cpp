@@ -9,10 +9,10 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kDoubtClustering = 0.25;      // variance of an extrapolation at half of its input, of rows in a heap
-constexpr double kJoinDoubtClustering = 0.05;  // and of rows that come out of a join or of its loops
-constexpr double kBoundLogSd = 0.2;            // of rows that are believed to reach what they cannot exceed
-constexpr double kMaxDoubt = 1.0;              // log standard deviation beyond which the first-order band means nothing
+constexpr double kDoubtClustering = 0.25;       // variance of an extrapolation at half of its input, of rows in a heap
+constexpr double kJoinDoubtClustering = 0.038;  // and of rows that come out of a join or of its loops
+constexpr double kBoundLogSd = 0.2;             // of rows that are believed to reach what they cannot exceed
+constexpr double kMaxDoubt = 1.0;  // log standard deviation beyond which the first-order band means nothing
 
 bool ScansHeap(const PlanNode& node) { return node.op == Operator::kSeqScan || node.op == Operator::kSampleScan; }
 

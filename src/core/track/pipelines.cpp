@@ -10,17 +10,17 @@ namespace {
 
 constexpr double kPriorStrength =
     0.0016;  // an estimate of log standard deviation s weighs like the share this / s^2 of the input
-constexpr double kLearnedStrength = 0.026;  // the same for rows learned from earlier runs
+constexpr double kLearnedStrength = 0.018;  // the same for rows learned from earlier runs
 constexpr double kRecursionGrowth = 4;      // rows of a recursive union over those it starts from
 constexpr double kIterations = 10;          // of a recursive union, as the planner assumes
 // Groups are overestimated the more, the nearer they are to the rows grouped: several keys or an expression without
 // statistics make the planner fall back on that. Factor exp(bias sqrt(groups / rows)).
 constexpr double kGroupBias = -4.8;
-constexpr double kLoopedLogSd = 4.1;        // of rows per loop: the loops seen say more than the estimate
+constexpr double kLoopedLogSd = 2.6;        // of rows per loop: the loops seen say more than the estimate
 constexpr double kGroupLogSdSlope = 0.046;  // over 0.3, per share of groups in rows
 constexpr double kJoinLogSd = 0.33;
 constexpr double kFactorLogSd = 0.6;         // of a learned row factor between constants, before its spread is known:
-constexpr double kFactorLogSdSlope = 0.097;  // this much, and this much more per log of the factor
+constexpr double kFactorLogSdSlope = 0.094;  // this much, and this much more per log of the factor
 constexpr double kFactorDoubt = 2.0;         // standard deviations of learned factors are shown wider by this
 
 bool TakesAllInput(const PlanNode& node) {

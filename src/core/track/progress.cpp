@@ -10,7 +10,7 @@ namespace query_shaper {
 namespace {
 
 constexpr double kNominalLogSd = 0.35;      // of the work model's speed on an unknown server
-constexpr double kLearnedLogSd = 0.12;      // of a learned pace
+constexpr double kLearnedLogSd = 0.053;     // of a learned pace
 constexpr double kPlannedWorkLogSd = 10.0;  // of planned work: so large that a predicted time says nothing of the speed
 constexpr double kLearnedWorkLogSd = 1.1;   // the same with learned rows
 constexpr double kSlowest = 0.3;            // bounds of the filter's speed against the average
@@ -20,16 +20,16 @@ constexpr double kAliveShare = 0.1;  // of the wall time on the processor: a wai
 constexpr double kBandFloorMs = 10;  // the band's resolution near the end
 
 // Found on recorded runs of some sixty statements; in pairs: first run, repeated run.
-constexpr double kSpeedPriorMs[] = {21.0, 20.0};     // the prior of the average speed is worth this much of the run,
-constexpr double kSpeedPriorShare[] = {0.063, 0.1};  // and this share of the predicted time
-constexpr double kSpeedCarries[] = {0.9, 0.5};  // share of a pipeline's (log) speed deviation expected of the others
-constexpr double kSpeedNoise[] = {0.064, 0.2};  // of one measured speed, relative
-constexpr double kShade[] = {0.6, 0.2};         // of the log variance: from median (0) to mode (1) of the belief
+constexpr double kSpeedPriorMs[] = {21.0, 20.0};      // the prior of the average speed is worth this much of the run,
+constexpr double kSpeedPriorShare[] = {0.063, 0.16};  // and this share of the predicted time
+constexpr double kSpeedCarries[] = {0.9, 0.2};  // share of a pipeline's (log) speed deviation expected of the others
+constexpr double kSpeedNoise[] = {0.15, 0.2};   // of one measured speed, relative
+constexpr double kShade[] = {0.88, 0.13};       // of the log variance: from median (0) to mode (1) of the belief
 constexpr double kWorkNoise = 0.0057;           // of measured remaining work, relative to the whole
 constexpr double kUncertainScale = 2.3;         // rows' doubt in the band, over the work model's own sum
-constexpr double kTrackedLogSd2 = 0.09;         // log variance of a tracked total at its beginning, beside its own
+constexpr double kTrackedLogSd2 = 0.06;         // log variance of a tracked total at its beginning, beside its own
 constexpr double kOverrun = 0.5;                // growth of the prediction's standard deviation once its time is over
-constexpr double kPredictionDecay = 0.089;      // and with the share of the run that is over
+constexpr double kPredictionDecay = 0.097;      // and with the share of the run that is over
 constexpr double kCurveScale = 1.0;             // standard deviation of the curve's time share per mean absolute error,
 constexpr double kCurveFloor = 0.017;           // and what is added to that error
 

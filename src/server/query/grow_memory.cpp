@@ -73,7 +73,7 @@ double MostInput(const Tracker* tracker, int i) {
   constexpr double kLeastShare = 0.02;  // read, before which density says nothing
   constexpr double kUneven = 1.3;
   int input = ChildOf(tracker, i, ChildRole::kOuter);
-  if (input < 0 || !tracker->nodes[input].heap_position) return -1;
+  if (input < 0 || !tracker->nodes[input].heap_scan || tracker->plan.nodes[input].parallel_aware) return -1;
   const NodeCounters& scan = tracker->counters[input];
   if (scan.rows < 0 || scan.total_units <= 0 || scan.done_units < kLeastShare * scan.total_units) return -1;
   return kUneven * scan.rows * scan.total_units / scan.done_units;

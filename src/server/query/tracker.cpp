@@ -317,7 +317,7 @@ void DetachNodes(Tracker* tracker) {
   tracker->attached = false;
   for (int i = 0; i < tracker->plan.count; ++i) {
     ReleaseWrapper(tracker->nodes[i].wrapper);
-    tracker->nodes[i] = TrackedNode{nullptr, -1, false, nullptr};
+    tracker->nodes[i] = TrackedNode{nullptr, -1, false, 0, nullptr};
   }
 }
 
