@@ -21,6 +21,7 @@ const Bench kBenches[] = {
     {"stress", "polls, pauses, resumes and cancels beside pgbench and parallel queries", RunStress},
     {"record", "ticks of every template, to be replayed by eta_replay", RunRecord},
     {"errorprone", "queries that the planner gets wrong, against a stock server", RunErrorprone},
+    {"subplans", "correlated subqueries against a stock server", RunSubplans},
     {"chaos", "statements of every shape, planned anew at random nodes", RunChaos},
     {"workloads", "whole shared workloads, pass by pass, against a stock server", RunWorkloads},
     {"kept", "finished work that a new plan takes over", RunKept},

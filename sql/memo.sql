@@ -216,6 +216,13 @@ SELECT * FROM explained('SELECT count(*) FROM memo_outer o WHERE (SELECT sum(i.i
 RESET parallel_leader_participation;
 SET max_parallel_workers_per_gather = 0;
 
+-- A statement that was planned cheap and runs long.
+SET query_shaper.min_cost = 1e12;
+SET query_shaper.late_tracking = '1ms';
+SELECT * FROM compare('SELECT id, (SELECT count(*) FROM memo_inner i, memo_inner h WHERE i.k = o.k AND h.k <> i.k) FROM memo_outer o');
+RESET query_shaper.late_tracking;
+SET query_shaper.min_cost = 0;
+
 -- EXPLAIN shows a memo that has answered, and the runs that are left below it.
 SELECT * FROM explained('SELECT id, (SELECT count(*) FROM memo_inner a, memo_inner b, memo_inner c WHERE a.k = o.k AND a.id = b.id AND b.k = c.k AND o.j = c.id % 3) FROM memo_outer o');
 SELECT * FROM explained('SELECT id, (SELECT sum(i.id) FROM memo_inner i WHERE i.k = o.k) FROM memo_outer o WHERE id < 4');

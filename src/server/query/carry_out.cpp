@@ -5,6 +5,7 @@
 #include "server/query/counting.h"
 #include "server/query/pause.h"
 #include "server/query/replan.h"
+#include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
 
 namespace query_shaper {
@@ -43,6 +44,7 @@ TupleTableSlot* ArmedNode(PlanState* node) {
     // What is asked for meanwhile waits for the next arming.
     int errands = tracker->errands;
     tracker->errands = 0;
+    if (errands & kErrandMemos) InstallMemos(tracker);
     if (errands & kErrandReplan) ConsiderReplan(tracker, nullptr);
   }
   return node->ExecProcNode(node);

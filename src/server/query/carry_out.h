@@ -14,6 +14,7 @@ struct Tracker;
 // Set in Tracker::errands by whoever wants them, in signal context too; carried out in this order, after a pause.
 enum Errand : int {
   kErrandReplan = 1,  // the tracked end lies far beyond the prediction
+  kErrandMemos = 2,   // tracking began while subplans ran: InstallMemos()
 };
 
 // Signal context: arms the nodes of every statement that runs in this process, or those of one statement that are not

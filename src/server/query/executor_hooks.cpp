@@ -53,7 +53,10 @@ void TrackLate(Frame* frame) {
   double running_ms = static_cast<double>(GetCurrentTimestamp() - frame->entered) / 1000;
   if (running_ms < TrackedLateFromMs()) return;
   frame->watched = false;  // one try
-  frame->tracker = StartTrackingLate(frame->query, frame->level, running_ms);
+  Tracker* tracker = StartTrackingLate(frame->query, frame->level, running_ms);
+  if (tracker != nullptr && frame->query->plannedstmt->subplans != NIL)
+    tracker->errands = tracker->errands | kErrandMemos;
+  frame->tracker = tracker;
 }
 
 void OnTick() {
