@@ -3,6 +3,7 @@
 
 #include "pg/compat.h"
 #include "server/query/executor_hooks.h"
+#include "server/query/shadow_launch.h"
 #include "server/query/plan_note.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
@@ -25,6 +26,7 @@ void _PG_init(void) {
   InstallSharedState();
   InstallPlannerHooks();
   InstallExecutorHooks();
+  InstallShadow();
   InstallDatabaseHold();
   RegisterLauncher();
 }

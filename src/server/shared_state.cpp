@@ -2,6 +2,7 @@
 
 #include "server/settings.h"
 #include "server/shared_rows.h"
+#include "server/shared_shadow.h"
 #include "server/shared_state.h"
 extern "C" {
 #include "storage/ipc.h"
@@ -57,6 +58,7 @@ void RequestSharedState() {
   RequestAddinShmemSpace(LayOut().total);
   RequestAddinShmemSpace(hash_estimate_size(ProfileCapacity(), sizeof(ProfileEntry)));
   RequestAddinShmemSpace(SharedRowsSize());
+  RequestAddinShmemSpace(SharedShadowSize());
   RequestNamedLWLockTranche("query_shaper", 3);
 }
 
@@ -114,6 +116,7 @@ void StartSharedState() {
   profiles = ShmemInitHash("query_shaper profiles", ProfileCapacity(), ProfileCapacity(), &control,
                            HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
   AttachSharedRows(&GetNamedLWLockTranche("query_shaper")[2].lock);
+  AttachSharedShadow();
   LWLockRelease(AddinShmemInitLock);
   my_slot = nullptr;
 }

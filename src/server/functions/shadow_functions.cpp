@@ -49,7 +49,7 @@ static void RunByHand(const char* text, double fraction, SampledRun* run) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("query cannot be run on a sample"),
                     errdetail("It cannot because %s.", why),
                     errhint("Give one SELECT without volatile functions and without FOR UPDATE or SHARE.")));
-  const SampledOrder order = {query, text, nullptr, GetActiveSnapshot(), fraction, kSeedByHand, 1000};
+  const SampledOrder order = {query, text, nullptr, false, GetActiveSnapshot(), fraction, kSeedByHand, 1000};
   RunSampled(order, run);
   error_context_stack = moved.previous;
 }

@@ -7,6 +7,7 @@
 #include "server/query/pause.h"
 #include "server/query/replan.h"
 #include "server/query/row_learning.h"
+#include "server/query/shadow_launch.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
 #include "server/query/whole_estimates.h"
@@ -142,6 +143,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
         SwapPlan(&frame);
       } else {
         if (tracker != nullptr) HoldLookAlike(tracker);
+        if (tracker != nullptr && first) ConsiderShadow(tracker);
         if (frame.level > 0 && PauseWanted()) HoldHere();
       }
       call();
@@ -159,6 +161,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
           RunawayFailed(failed);
           if (!failed->complete) LearnFailedRowsOf(failed);
           SendTrackedOutcome(failed, geterrcode());
+          EndShadow(failed, true);
           ReportMemos(failed, true);
           // One that began here has no tie to the query's memory yet.
           if (tracker == nullptr) ReleaseTracker(failed);
@@ -237,6 +240,7 @@ void EndHook(QueryDesc* query) {
   LearnRowsOf(tracker);
   RunawayEnded(tracker);
   SendTrackedOutcome(tracker, 0);
+  EndShadow(tracker, true);
   ReportMemos(tracker, false);
   TakeEndedPlans(tracker, &ended);
   ReleaseTracker(tracker);

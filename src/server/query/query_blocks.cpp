@@ -121,6 +121,7 @@ List* FindBlocks(const Query* query) {
 
 Query* JoinsOnly(const Query* block) {
   Query* const joins = CopyQuery(block);
+  joins->queryId = 0;  // nameless, it stays out of pg_stat_statements
   // The columns stay: a join that nobody looks at would be removed.
   List* const columns = pull_var_clause(reinterpret_cast<Node*>(list_make2(joins->targetList, joins->havingQual)),
                                         PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS | PVC_RECURSE_PLACEHOLDERS);

@@ -64,6 +64,8 @@ void Pin(const char* name, const char* value) {
   set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+ParamListInfo PlanParameters(const SampledOrder& order) { return order.generic ? nullptr : order.parameters; }
+
 // Largest first.
 int RankTables(Query* block, const WholeEstimates* whole, Table* tables, int capacity) {
   int count = 0;
@@ -113,10 +115,10 @@ bool RepeatsInner(const Plan* plan) {
 }
 
 PlannedStmt* PlanSample(const Query* block, const SampledOrder& order) {
-  PlannedStmt* const planned = planner(CopyQuery(block), order.text, 0, order.parameters);
+  PlannedStmt* const planned = planner(CopyQuery(block), order.text, 0, PlanParameters(order));
   if (!RepeatsInner(planned->planTree)) return planned;
   Pin("enable_nestloop", "off");
-  PlannedStmt* const hashed = planner(CopyQuery(block), order.text, 0, order.parameters);
+  PlannedStmt* const hashed = planner(CopyQuery(block), order.text, 0, PlanParameters(order));
   Pin("enable_nestloop", "on");
   return hashed;
 }
@@ -184,7 +186,7 @@ void RunBlock(const Query* query, int number, SampledOrder order, SampledRun* ru
   auto* const block = static_cast<Block*>(palloc0(sizeof(Block)));
   block->number = number;
   block->joins = JoinsOnly(query);
-  block->whole = EstimateWhole(query, order.text, order.parameters);
+  block->whole = EstimateWhole(query, order.text, PlanParameters(order));
   block->table_count = RankTables(block->joins, block->whole, block->tables, kSampledNodes);
   // A subquery alone: it is a block of its own.
   if (block->whole->count <= 1 && block->table_count == 0) return;

@@ -23,8 +23,9 @@ struct SampledNode {
   int block;    // number of the query of its own
   int node_id;  // of the node with the same relations in the query's own plan, -1: it has none
   bool join;
-  Bitmapset* relids;   // in its query
-  SampledCount count;  // pooled
+  uint64 key, constants;  // as RowOverride; key 0: has no name
+  Bitmapset* relids;      // in its query
+  SampledCount count;     // pooled
   ScaledRows rows;
   char relations[kSampledNameBytes];  // names or aliases, sorted
 };
@@ -33,6 +34,7 @@ struct SampledOrder {
   const Query* query;  // analysed and rewritten; not changed
   const char* text;
   ParamListInfo parameters;
+  bool generic;  // to be planned without their values
   Snapshot snapshot;
   double fraction;  // (0, 1] of the largest relation at first; more of one that has few rows, and while that is cheap
   uint32 seed;

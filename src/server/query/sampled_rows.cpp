@@ -144,6 +144,10 @@ void Report(const Reading& reading, const PlanState* state, double rows, const P
     node->block = reading.block;
     node->node_id = search.node_id;
     node->join = join;
+    if (set != nullptr) {
+      node->key = set->key;
+      node->constants = set->constants;
+    }
     node->relids = bms_copy(part.relids);
     node->count = count;
     NameRelations(reading, part.relids, node->relations);

@@ -10,6 +10,7 @@
 #include "server/query/kept_work.h"
 #include "server/query/plan_states.h"
 #include "server/query/replan.h"
+#include "server/query/shadow_launch.h"
 #include "server/query/tick_record.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -476,6 +477,7 @@ static void HandRowsToLeader(Tracker* tracker) {
 
 void ReleaseTracker(Tracker* tracker) {
   if (!tracker->used) return;
+  EndShadow(tracker, false);
   Unpublish(tracker);
   if (tracker->worker) {
     if (tracker->attached) HandRowsToLeader(tracker);

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/query/query_blocks.h"
+#include "server/query/row_keys.h"
 #include "server/query/whole_estimates.h"
 
 extern "C" {
@@ -16,14 +17,17 @@ namespace {
 create_upper_paths_hook_type next_upper;
 WholeEstimates* recording;  // null: nobody asks
 
-void AddSet(PlannerInfo* root, const RelOptInfo* rel) {
+void AddSet(PlannerInfo* root, NamedPlanning* names, QueryLevel* level, const RelOptInfo* rel) {
   WholeEstimates* const whole = recording;
   if (whole->count == whole->capacity) {
     whole->capacity *= 2;
     whole->sets = static_cast<SetEstimate*>(repalloc(whole->sets, sizeof(SetEstimate) * whole->capacity));
   }
   SetEstimate* const set = &whole->sets[whole->count++];
-  *set = {bms_copy(rel->relids), rel->rows, InvalidOid, nullptr};
+  const RowName name = rel->reloptkind == RELOPT_BASEREL || rel->reloptkind == RELOPT_JOINREL
+                           ? RowsOf(names, level, rel->relids)->name
+                           : RowName{};
+  *set = {bms_copy(rel->relids), rel->rows, name.key, name.constants.hash, InvalidOid, nullptr};
   int index;
   if (!bms_get_singleton_member(rel->relids, &index)) return;
   const RangeTblEntry* const entry = planner_rt_fetch(index, root);
@@ -37,10 +41,12 @@ void RecordSets(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, R
   if (next_upper != nullptr) next_upper(root, stage, input, output, extra);
   if (likely(recording == nullptr) || stage != UPPERREL_FINAL || root->parent_root != nullptr) return;
   recording->count = 0;
+  NamedPlanning names = {CurrentMemoryContext, NIL};
+  QueryLevel* const level = LevelOf(&names, root);
   for (int i = 1; i < root->simple_rel_array_size; ++i)
-    if (root->simple_rel_array[i] != nullptr) AddSet(root, root->simple_rel_array[i]);
+    if (root->simple_rel_array[i] != nullptr) AddSet(root, &names, level, root->simple_rel_array[i]);
   const ListCell* cell;
-  foreach (cell, root->join_rel_list) AddSet(root, lfirst_node(RelOptInfo, cell));
+  foreach (cell, root->join_rel_list) AddSet(root, &names, level, lfirst_node(RelOptInfo, cell));
 }
 
 }  // namespace
@@ -53,7 +59,11 @@ WholeEstimates* EstimateWhole(const Query* query, const char* text, ParamListInf
   WholeEstimates* const outer = recording;
   recording = whole;
   PG_TRY();
-  { whole->planned = planner(CopyQuery(query), text, 0, parameters); }
+  {
+    Query* const copy = CopyQuery(query);
+    copy->queryId = 0;  // nameless, it stays out of pg_stat_statements
+    whole->planned = planner(copy, text, 0, parameters);
+  }
   PG_FINALLY();
   { recording = outer; }
   PG_END_TRY();

@@ -13,8 +13,9 @@ namespace query_shaper {
 struct SetEstimate {
   Relids relids;  // indexes in the planned query's range table
   double rows;
-  Oid relation;       // of a single table, else InvalidOid
-  const char* alias;  // of a single relation, else null
+  uint64 key, constants;  // as RowOverride; key 0: has no name
+  Oid relation;           // of a single table, else InvalidOid
+  const char* alias;      // of a single relation, else null
 };
 
 struct WholeEstimates {

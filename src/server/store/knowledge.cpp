@@ -294,7 +294,11 @@ void SendEvent(EventRecord* record) { Send(record, kMetricEventsDropped); }
 
 void RecordEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
                  const char* details) {
-  if (!OutcomesWanted()) return;
+  if (OutcomesWanted()) WriteEvent(action, verdict, query_id, node_id, reason, details);
+}
+
+void WriteEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
+                const char* details) {
   EventRecord* const record = ClaimEvent();
   if (record == nullptr) {
     Count(kMetricEventsDropped);

@@ -28,6 +28,10 @@ void SendEvent(EventRecord* record);
 void RecordEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
                  const char* details);
 
+// The same where OutcomesWanted() was asked before: looks at no table and never raises, also while an error is handled.
+void WriteEvent(const char* action, const char* verdict, int64_t query_id, int node_id, const char* reason,
+                const char* details);
+
 // Returns when every outcome and event sent before, and all that was learned, is in the tables (on a standby: in shared
 // memory). Interruptible. Raises 55000 when the database has no slot, 53400 when no worker can be started, 58000 when
 // the learner fails.

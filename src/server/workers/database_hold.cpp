@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "server/shared_shadow.h"
 #include "server/shared_state.h"
 #include "server/store/shared_profiles.h"
 #include "server/workers/database_hold.h"
@@ -104,6 +105,8 @@ void HoldDuringUtility(PlannedStmt* planned, const char* text, bool read_only_tr
   const int learner = SetHold(database, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kHoldMs));
   PG_TRY();
   {
+    // A shadow has seen it within a tick; the utility itself waits some seconds for who is about to leave.
+    CancelShadowsOf(database);
     if (learner != 0) EndLearner(database, learner);
     next_utility(planned, text, read_only_tree, context, parameters, environment, receiver, completion);
     if (drop) ForgetDatabase(database);
