@@ -49,7 +49,9 @@ sub shadows
 sub end_long
 {
 	my ($long) = @_;
-	$node->safe_psql('postgres', "SELECT pg_terminate_backend($long->{pid}, 60000)");
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($long->{pid})");
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $long->{pid} AND state = 'active'")
+	  or die 'it was not cancelled';
 	eval { $long->{session}->quit };
 	return;
 }
@@ -68,7 +70,7 @@ sub run_beside
 {
 	my ($sql) = @_;
 	my $running = start_long($sql);
-	$node->poll_query_until('postgres', "SELECT elapsed > interval '500 ms' FROM query_shaper.activity WHERE pid = $running->{pid}")
+	$node->poll_query_until('postgres', "SELECT bool_or(elapsed > interval '500 ms') FROM query_shaper.activity WHERE pid = $running->{pid}")
 	  or die 'it ended too early';
 	shadows(0, 'the shadow ends while its statement runs');
 	end_long($running);
@@ -113,6 +115,7 @@ sub declined
 	$node->safe_psql('postgres', $sql);
 	return like(told($verdict), qr/^declined: .*$reason/, $what);
 }
+declined("SELECT count(random()) $joins", 'volatile functions', 'volatile functions are declined');
 declined('CREATE TEMP TABLE mine AS SELECT * FROM dim; SELECT count(*) FROM fact a JOIN mine d USING (key)',
 	'a temporary table', 'temporary tables are declined');
 declined("BEGIN; INSERT INTO fact SELECT -g, 1, 'new' FROM generate_series(1, 500) g; SELECT count(*) $joins; COMMIT",
@@ -158,7 +161,7 @@ is($status, 0, 'DROP DATABASE right after the end of its statement') or diag $er
 
 # Locks: nobody waits for a lock that a shadow waits for.
 $running = start_long("BEGIN; LOCK dim IN ACCESS EXCLUSIVE MODE; $long");
-$node->poll_query_until('postgres', "SELECT elapsed > interval '500 ms' FROM query_shaper.activity WHERE pid = $running->{pid}");
+$node->poll_query_until('postgres', "SELECT bool_or(elapsed > interval '500 ms') FROM query_shaper.activity WHERE pid = $running->{pid}");
 shadows(0, 'a shadow does not wait for its own statement');
 end_long($running);
 like(told($verdict), qr/^(failed: .*lock timeout|declined: .*has written)/, 'and says so');

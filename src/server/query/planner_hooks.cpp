@@ -26,7 +26,9 @@ const PlanningOrder* next_order = nullptr;
 
 bool Learns() { return settings::mode != kModeOff && settings::learn_rows != kSwitchOff; }
 
-bool Replans() { return Does(settings::shadow) || Does(settings::replan) || Advises(settings::replan) || Does(settings::learn_rows); }
+bool Replans() {
+  return Does(settings::shadow) || Does(settings::replan) || Advises(settings::replan) || Does(settings::learn_rows);
+}
 
 bool KnownOfExpression(Node* node, void*);
 

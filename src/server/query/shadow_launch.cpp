@@ -227,8 +227,10 @@ void ConsiderShadow(const Tracker* tracker) {
   if ((!does && !Advises(settings::shadow)) || mine.slot != nullptr || !PredictedLong(tracker)) return;
   if (tracker->late || tracker->worker || IsInParallelMode() || tracker->query->operation != CMD_SELECT) return;
   const PlanNote* const note = NoteOf(tracker->query->plannedstmt);
-  if (note == nullptr || note->query == nullptr || !Doubtful(note)) return;
-  const char* const why = WhyNoShadow(note->query);
+  if (note == nullptr || !Doubtful(note)) return;
+  // Only what can be planned again has its query in the note.
+  const char* const why =
+      note->query != nullptr ? WhyNoShadow(note->query) : "it calls volatile functions or locks rows";
   if (why != nullptr) {
     char reason[160];
     pg_snprintf(reason, sizeof reason, "a sampled run is not possible because %s", why);
