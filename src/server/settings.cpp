@@ -167,8 +167,9 @@ void DefineSettings() {
                            nullptr);
 #endif
   DefineCustomRealVariable("query_shaper.regret_limit",
-                           "Sets the share of a statement's known time that trying another plan may cost.", nullptr,
-                           &regret_limit, regret_limit, 0, 100, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                           "Sets the share of a statement's known time that trying another plan may cost.",
+                           "100 lets any plan run to its end.", &regret_limit, regret_limit, 0, kNoRegretLimit,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineSwitch("query_shaper.replan", "Sets whether a running statement is given another plan when its own is wrong.",
                nullptr, &replan);
   DefineCustomRealVariable("query_shaper.replan_factor",

@@ -10,7 +10,8 @@ namespace query_shaper {
 namespace {
 
 constexpr double kLeastWeight = 0.05;  // of complete runs, below which a time is forgotten
-constexpr double kClearlyWorse = 1.1;  // a known plan must be this much slower than the best to be passed over
+constexpr double kClearlyWorse = 1.1;  // a known plan must be this much slower than the best to be passed over,
+constexpr double kWorthMs = 10;        // and by this much
 constexpr double kConfident = 1.28;    // standard deviations: one in ten
 constexpr double kAtLastChance = 0.5;  // the same when going on can no longer be undone for free
 constexpr double kOverdraft = 0.5;     // of the known time: how long past the allowance a trial may live at most
@@ -107,7 +108,7 @@ PlanChoice ChoosePlan(const KnownPlans& plans, uint64_t fingerprint, PlanOrigin 
   bool made_given_up = made != nullptr && DecayedInterruptions(made->given_up, made->last_s, limits.now_s,
                                                                limits.half_life_s) >= kLeastWeight;
   if (made_ran || made_given_up) {
-    bool worse = BelievedMs(*made, limits) > kClearlyWorse * BelievedMs(*best, limits);
+    bool worse = BelievedMs(*made, limits) > kClearlyWorse * BelievedMs(*best, limits) + kWorthMs;
     if (worse) choice.verdict = PlanVerdict::kPrefer;
     if (worse || made_ran) return choice;
   } else if (origin == PlanOrigin::kStock) {

@@ -4,6 +4,7 @@
 
 #include "server/query/counting.h"
 #include "server/query/pause.h"
+#include "server/query/plan_trial.h"
 #include "server/query/replan.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
@@ -45,6 +46,7 @@ TupleTableSlot* ArmedNode(PlanState* node) {
     int errands = tracker->errands;
     tracker->errands = 0;
     if (errands & kErrandMemos) InstallMemos(tracker);
+    if (errands & kErrandGuard) GiveUpTrial(tracker);
     if (errands & kErrandReplan) ConsiderReplan(tracker, nullptr);
   }
   return node->ExecProcNode(node);

@@ -13,6 +13,7 @@ struct Tracker;
 
 // Set in Tracker::errands by whoever wants them, in signal context too; carried out in this order, after a pause.
 enum Errand : int {
+  kErrandGuard = 4,   // the plan on trial is to be given up
   kErrandReplan = 1,  // the tracked end lies far beyond the prediction
   kErrandMemos = 2,   // tracking began while subplans ran: InstallMemos()
 };

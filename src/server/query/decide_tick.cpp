@@ -4,7 +4,9 @@
 
 #include <unistd.h>
 
+#include "server/query/carry_out.h"
 #include "server/query/grow_memory.h"
+#include "server/query/plan_trial.h"
 #include "server/query/runaway.h"
 
 namespace query_shaper {
@@ -41,13 +43,16 @@ void DecideInTick(Tracker* tracker, const Tick& tick, double memory_kb) {
   tracker->discrepancy = tracker->discrepancy_test.Update(tracker->plan, tracker->counters, progress.nodes(),
                                                           tracker->time_left, consumption);
   WatchHashTables(tracker);
+  if (TrialFailed(tracker, tick.elapsed_ms)) tracker->errands = tracker->errands | kErrandGuard;
   WatchRunaway(tracker, consumption.elapsed_ms);
 }
 
 void EndDecisions(Tracker* tracker) {
   // Between two plans no catalog is looked into.
   TellGrowth(tracker, true);
+  LeavePlan(tracker);
   tracker->growth = GrowthState();
+  tracker->runaway.watch = RunawayWatch();
   tracker->comparing = false;
 }
 

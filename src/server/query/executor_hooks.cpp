@@ -5,6 +5,7 @@
 #include "server/query/outcome.h"
 #include "server/query/carry_out.h"
 #include "server/query/pause.h"
+#include "server/query/plan_trial.h"
 #include "server/query/replan.h"
 #include "server/query/row_learning.h"
 #include "server/query/shadow_launch.h"
@@ -160,6 +161,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
           LeaveExecutor(failed);
           RunawayFailed(failed);
           if (!failed->complete) LearnFailedRowsOf(failed);
+          LearnFailureOf(failed, geterrcode());
           SendTrackedOutcome(failed, geterrcode());
           EndShadow(failed, true);
           ReportMemos(failed, true);
@@ -200,6 +202,7 @@ void StartHook(QueryDesc* query, int flags) {
   Tracker* tracker = StartTracking(query, level);
   if (tracker == nullptr) return;
   CheckBeforeRun(tracker);
+  BeginTrial(tracker);
   InstallMemos(tracker);
 }
 
@@ -241,6 +244,7 @@ void EndHook(QueryDesc* query) {
   RunawayEnded(tracker);
   SendTrackedOutcome(tracker, 0);
   EndShadow(tracker, true);
+  LearnTimeOf(tracker);
   ReportMemos(tracker, false);
   TakeEndedPlans(tracker, &ended);
   ReleaseTracker(tracker);

@@ -37,6 +37,8 @@ struct PlanNote {
   bool secured;         // row security acts: its rows are not learned
   bool has_parameters;  // planned with bound parameters (a custom plan)
   PlanOrigin origin;
+  bool trial;         // unknown plan of learned rows, see plan_trial.h
+  double known_ms;    // of the known plan it is held against
   double stock_cost;  // total cost of the plan without learned rows, -1 unknown
   int key_count;
   NodeKey* keys;   // by plan_node_id

@@ -4,6 +4,7 @@
 #include "server/query/outcome.h"
 #include "server/query/plain_explain.h"
 #include "server/query/plan_note.h"
+#include "server/query/plan_trial.h"
 #include "server/query/row_estimates.h"
 #include "server/settings.h"
 extern "C" {
@@ -112,8 +113,8 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   me.outer = planning;
   me.order = order;
   me.secured = query->hasRowSecurity;
-  me.injecting = order != nullptr ||
-                 (followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly() && AnythingKnown(query));
+  me.injecting = order != nullptr || (followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly() &&
+                                      AnythingKnown(query) && !PlansStock(query));
   Query* copy =
       followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
   PlannedStmt* statement = nullptr;
@@ -125,6 +126,7 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   { planning = me.outer; }
   PG_END_TRY();
   if (followed || order != nullptr) HangNote(&me, statement, copy, cursor_options, parameters);
+  if (order == nullptr && me.injected > 0) return GuardPlanning(statement, source_text, parameters);
   return statement;
 }
 

@@ -14,6 +14,7 @@
 #include "server/query/carry_out.h"
 #include "server/query/counting.h"
 #include "server/query/kept_work.h"
+#include "server/query/plan_trial.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 extern "C" {
@@ -146,6 +147,8 @@ void Decide(Tracker* tracker, const double* believed, const NewPlan& plan, bool 
     answer->swap = true;
   } else if (SamePlan(tracker, plan)) {
     answer->reason = "the plan stays the same with the rows seen";
+    return;
+  } else if ((answer->reason = GuardAgainst(tracker, plan.facts.fingerprint)) != nullptr) {
     return;
   } else {
     Judge(tracker, believed, plan, rows_counted, answer);

@@ -2,6 +2,7 @@
 #pragma once
 #include "core/predict/predict.h"
 #include "core/decide/discrepancy.h"
+#include "core/decide/plan_guard.h"
 #include "core/track/progress.h"
 #include "server/query/grow_memory.h"
 #include "server/query/runaway.h"
@@ -87,7 +88,10 @@ struct Tracker {
   int64_t peak_memory_kb;
   uint64_t fingerprint;
   PlanChanges changes;
-  bool comparing;  // discrepancy_test has begun with the running plan
+  bool comparing;     // discrepancy_test has begun with the running plan
+  PlanOrigin origin;  // of the running plan
+  bool trial_over;    // it was given up, or cannot be
+  Probation trial;    // of the running plan; known_ms 0: none
   RunawayState runaway;
   GrowthState growth;
   FeatureVector features;

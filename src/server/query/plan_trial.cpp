@@ -1,0 +1,306 @@
+#include "pg/pg.h"
+
+#include "core/plan/fingerprint.h"
+#include "server/query/plan_trial.h"
+
+#include <cmath>
+
+#include "pg/guard.h"
+#include "server/query/carry_out.h"
+#include "server/query/outcome.h"
+#include "server/query/replan.h"
+#include "server/settings.h"
+#include "server/store/knowledge.h"
+#include "server/store/learned_rows.h"
+
+namespace query_shaper {
+namespace {
+
+// What plans take is observed wherever other plans may be chosen later.
+bool Guards() {
+  return settings::mode != kModeOff && (settings::learn_rows != kSwitchOff || settings::replan != kSwitchOff);
+}
+
+// The largest regret_limit says that any loss will do.
+bool Chooses() { return Does(settings::learn_rows) && settings::regret_limit < settings::kNoRegretLimit; }
+
+GuardLimits LimitsNow() {
+  GuardLimits limits;
+  limits.regret_limit = settings::regret_limit;
+  limits.now_s = EpochSeconds(GetCurrentTimestamp());
+  limits.half_life_s = settings::half_life_s;
+  return limits;
+}
+
+// 0: no name could be found.
+uint64_t NamePlan(const PlannedStmt* statement) {
+  static PlanTree tree;
+  uint64_t fingerprint = 0;
+  ReadPlan(statement, ReadDepth::kFull, &tree);
+  pg::Advise("name a plan", [&] { fingerprint = PlanFingerprint(tree); });
+  return fingerprint;
+}
+
+bool AllJoinsLearned(const PlanNote* note) {
+  for (int i = 0; i < note->key_count; ++i) {
+    const NodeKey& key = note->keys[i];
+    if (key.key != 0 && key.kind == RowKind::kJoin && !key.parameterised && !key.injected) return false;
+  }
+  return true;
+}
+
+PlannedStmt* PlanStock(const PlanNote* note, const char* source_text, ParamListInfo parameters) {
+  PlanningOrder order;
+  order.use_learned = false;
+  PlannedStmt* stock = PlanAgain(note, source_text, parameters, order);
+  if (PlanNote* stock_note = NoteOf(stock)) stock_note->origin = PlanOrigin::kStock;
+  return stock;
+}
+
+// The rows that made the best plan, once more.
+PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters,
+                      const KnownPlans& known) {
+  RowOverride overrides[kPlanRows];
+  PlanningOrder order;
+  int count = Min(Max(known.best_row_count, 0), kPlanRows);
+  for (int i = 0; i < count; ++i)
+    overrides[i] = {known.best_rows[i].key, 0, static_cast<double>(known.best_rows[i].rows), false};
+  order.overrides = overrides;
+  order.override_count = count;
+  PlannedStmt* best = PlanAgain(note, source_text, parameters, order);
+  if (PlanNote* best_note = NoteOf(best)) best_note->origin = PlanOrigin::kLearned;
+  return best;
+}
+
+bool Remakes(const KnownPlans& known, uint64_t fingerprint) {
+  return known.best_fingerprint == fingerprint && known.best_row_count > 0;
+}
+
+const KnownPlan* FindKnown(const KnownPlans& known, uint64_t fingerprint) {
+  for (const KnownPlan& plan : known.plans)
+    if (fingerprint != 0 && plan.fingerprint == fingerprint) return &plan;
+  return nullptr;
+}
+
+// What ChangePlans() carries to the record.
+struct Lesson {
+  uint64_t fingerprint;
+  PlanOrigin origin;
+  double ms;
+  bool on_probation;
+  GuardLimits limits;
+  const PlanNote* note;
+};
+
+Lesson LessonOf(const Tracker* tracker, double ms) {
+  Lesson lesson = {};
+  lesson.fingerprint = tracker->fingerprint;
+  lesson.origin = tracker->origin;
+  lesson.ms = ms;
+  lesson.on_probation = tracker->trial.known_ms > 0;
+  lesson.limits = LimitsNow();
+  lesson.note = NoteOf(tracker->query->plannedstmt);
+  return lesson;
+}
+
+// The figures of its nodes make a plan of learned rows again.
+void KeepBestRows(KnownPlans* known, const Lesson& lesson) {
+  const KnownPlan* best = BestPlan(*known, lesson.limits);
+  if (best == nullptr || best->fingerprint != lesson.fingerprint || lesson.origin == PlanOrigin::kStock ||
+      lesson.note == nullptr)
+    return;
+  int count = 0;
+  for (int i = 0; i < lesson.note->key_count; ++i) {
+    const NodeKey& key = lesson.note->keys[i];
+    if (key.key == 0 || key.parameterised || key.partial) continue;
+    if (count == kPlanRows) return;  // too large to be made again
+    known->best_rows[count].key = key.key;
+    known->best_rows[count].rows = static_cast<float>(key.planned_rows);
+    ++count;
+  }
+  known->best_row_count = count;
+  known->best_fingerprint = lesson.fingerprint;
+}
+
+void LearnGivenUp(const Tracker* tracker, double total_ms) {
+  Lesson lesson = LessonOf(tracker, total_ms);
+  ChangePlans(
+      tracker->plan.query_id,
+      [](KnownPlans* known, void* context) {
+        const auto* given_up = static_cast<const Lesson*>(context);
+        LearnPlanGivenUp(known, given_up->fingerprint, given_up->origin, given_up->ms, given_up->on_probation,
+                         given_up->limits);
+      },
+      &lesson);
+}
+
+void TellGuard(const Tracker* tracker, const char* verdict, const char* reason) {
+  char details[kEventTextBytes];
+  std::snprintf(details, sizeof details,
+                "{\"elapsed_ms\": %.1f, \"tracked_ms\": %.1f, \"known_ms\": %.1f, \"allowed_ms\": %.1f}",
+                PlanElapsedMs(tracker), PlanElapsedMs(tracker) + tracker->time_left.eta_ms, tracker->trial.known_ms,
+                AllowanceMs(tracker->trial));
+  RecordEvent("guard", verdict, tracker->plan.query_id, -1, reason, details);
+}
+
+}  // namespace
+
+PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, ParamListInfo parameters) {
+  PlanNote* note = NoteOf(statement);
+  if (!Chooses() || note == nullptr || note->query == nullptr || note->origin != PlanOrigin::kLearned) return statement;
+  int64_t query_id = static_cast<int64_t>(statement->queryId);
+  if (query_id == 0) query_id = NameByText(statement, source_text);
+  KnownPlans known;
+  GuardLimits limits = LimitsNow();
+  if (!RecallPlans(query_id, &known) || BestPlan(known, limits) == nullptr)
+    return AllJoinsLearned(note) ? statement : PlanStock(note, source_text, parameters);
+  PlanChoice choice = ChoosePlan(known, NamePlan(statement), note->origin, true, limits);
+  if (choice.verdict == PlanVerdict::kTake) return statement;
+  if (choice.verdict == PlanVerdict::kPrefer) {
+    if (choice.preferred_origin == PlanOrigin::kStock) return PlanStock(note, source_text, parameters);
+    PlannedStmt* best = Remakes(known, choice.preferred) ? PlanBest(note, source_text, parameters, known) : nullptr;
+    // When the known plan cannot be made any more, this one is on trial against its time.
+    if (best != nullptr && NamePlan(best) == choice.preferred) return best;
+  }
+  note->trial = true;
+  note->known_ms = choice.known_ms;
+  return statement;
+}
+
+bool PlansStock(const Query* query) {
+  KnownPlans known;
+  if (!Chooses() || query->queryId == 0 || !RecallPlans(static_cast<int64_t>(query->queryId), &known)) return false;
+  GuardLimits limits = LimitsNow();
+  const KnownPlan* best = BestPlan(known, limits);
+  if (best == nullptr || best->origin != PlanOrigin::kStock) return false;
+  // A plan with a name that nothing has.
+  return ChoosePlan(known, ~best->fingerprint, PlanOrigin::kLearned, true, limits).verdict == PlanVerdict::kPrefer;
+}
+
+void BeginTrial(Tracker* tracker) {
+  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  tracker->origin = note != nullptr ? note->origin : PlanOrigin::kStock;
+  if (note == nullptr || !note->trial || !Chooses() || tracker->fingerprint == 0) return;
+  KnownPlans known;
+  if (!RecallPlans(tracker->plan.query_id, &known)) return;
+  GuardLimits limits = LimitsNow();
+  // The plan may be an old one of the plan cache: what is known by now decides.
+  PlanChoice choice = ChoosePlan(known, tracker->fingerprint, note->origin, true, limits);
+  if (choice.verdict == PlanVerdict::kTake || !(choice.known_ms > 0)) return;
+  tracker->trial = Probation();
+  tracker->trial.known_ms = choice.known_ms;
+  tracker->trial.regret_limit = settings::regret_limit;
+}
+
+bool TrialFailed(Tracker* tracker, double elapsed_ms) {
+  if (!(tracker->trial.known_ms > 0) || tracker->trial_over) return false;
+  double total_ms = elapsed_ms + tracker->time_left.eta_ms;
+  return JudgeProbation(&tracker->trial, elapsed_ms, total_ms, tracker->discrepancy.total_log_sd,
+                        settings::tick_interval_ms) == ProbationVerdict::kGiveUp;
+}
+
+void GiveUpTrial(Tracker* tracker) {
+  static PlanTree tree;
+  static StatementFacts facts;
+  if (tracker->trial_over || !(tracker->trial.known_ms > 0)) return;
+  bool for_good = false;
+  const char* obstacle = ObstacleToSwap(tracker, &for_good);
+  if (obstacle != nullptr) {
+    if (!for_good) return;  // the next tick asks again
+    tracker->trial_over = true;
+    TellGuard(tracker, "declined", obstacle);
+    return;
+  }
+  tracker->trial_over = true;
+  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  MemoryContext context = NewPlanContext(tracker);
+  MemoryContext caller = MemoryContextSwitchTo(context);
+  PlannedStmt* volatile plan = nullptr;
+  KnownPlans known;
+  tracker->busy = 1;
+  PG_TRY();
+  {
+    PlanningOrder order;
+    RowOverride overrides[kPlanRows];
+    const KnownPlan* best = nullptr;
+    if (RecallPlans(tracker->plan.query_id, &known)) best = BestPlan(known, LimitsNow());
+    if (best != nullptr && best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
+      for (int i = 0; i < Min(known.best_row_count, kPlanRows); ++i)
+        overrides[i] = {known.best_rows[i].key, 0, static_cast<double>(known.best_rows[i].rows), false};
+      order.overrides = overrides;
+      order.override_count = Min(known.best_row_count, kPlanRows);
+    } else {
+      order.use_learned = false;
+    }
+    plan = PlanAnew(tracker, note, order);
+    if (plan != nullptr) {
+      DescribeStatement(plan, tracker->query->sourceText, &tree, &facts);
+      if (PlanNote* fresh = NoteOf(plan)) fresh->origin = order.use_learned ? PlanOrigin::kLearned : PlanOrigin::kStock;
+    }
+  }
+  PG_FINALLY();
+  { tracker->busy = 0; }
+  PG_END_TRY();
+  MemoryContextSwitchTo(caller);
+  const char* misfit = plan == nullptr ? "the statement could not be planned again" : PlanMisfit(tracker, plan);
+  if (misfit == nullptr && facts.fingerprint == tracker->fingerprint) misfit = "the known plan is the running one now";
+  if (misfit != nullptr) {
+    TellGuard(tracker, "declined", misfit);
+    MemoryContextDelete(context);
+    return;
+  }
+  TellGuard(tracker, "done", "a plan on trial would take longer than the known one allows");
+  SwapTo(tracker, plan, tree, facts);
+}
+
+const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint) {
+  if (settings::regret_limit >= settings::kNoRegretLimit) return nullptr;
+  if (tracker->trial_over) return "the running plan has taken over from one that was given up";
+  KnownPlans known;
+  if (!RecallPlans(tracker->plan.query_id, &known)) return nullptr;
+  const KnownPlan* proposed = FindKnown(known, fingerprint);
+  const KnownPlan* running = FindKnown(known, tracker->fingerprint);
+  constexpr double kAsKnown = 1.5;  // times its known time
+  double total_ms = PlanElapsedMs(tracker) + tracker->time_left.eta_ms;
+  if (proposed != nullptr && (proposed->weight > 0 || proposed->given_up > 0) &&
+      std::exp(static_cast<double>(proposed->log_ms)) > total_ms)
+    return "the new plan is known to take longer";
+  bool running_known = running != nullptr && running->weight > 0;
+  if (proposed == nullptr && running_known && total_ms <= kAsKnown * std::exp(static_cast<double>(running->log_ms)))
+    return "the running plan takes what it is known to take";
+  return nullptr;
+}
+
+void LearnTimeOf(const Tracker* tracker) {
+  if (!Guards() || tracker->worker || !tracker->complete || tracker->fingerprint == 0) return;
+  // A plan that took over may have found finished work of the one before it.
+  double ms = tracker->origin == PlanOrigin::kReplanned ? ElapsedMs(tracker) : PlanElapsedMs(tracker);
+  Lesson lesson = LessonOf(tracker, ms);
+  ChangePlans(
+      tracker->plan.query_id,
+      [](KnownPlans* known, void* context) {
+        const auto* run = static_cast<const Lesson*>(context);
+        LearnPlanTime(known, run->fingerprint, run->origin, run->ms, run->limits);
+        KeepBestRows(known, *run);
+      },
+      &lesson);
+}
+
+void LearnFailureOf(const Tracker* tracker, int sqlstate) {
+  // A statement that somebody lost patience with: it would have taken at least as long as was tracked.
+  if (!Guards() || tracker->worker || sqlstate != ERRCODE_QUERY_CANCELED || tracker->fingerprint == 0) return;
+  double elapsed_ms = PlanElapsedMs(tracker);
+  constexpr double kPatienceMs = 1000;
+  if (elapsed_ms < kPatienceMs) return;
+  LearnGivenUp(tracker, elapsed_ms + Max(0, tracker->time_left.eta_ms));
+}
+
+void LeavePlan(Tracker* tracker) {
+  if (Guards() && tracker->fingerprint != 0)
+    LearnGivenUp(tracker, PlanElapsedMs(tracker) + Max(0, tracker->time_left.eta_ms));
+  tracker->trial = Probation();
+  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  tracker->origin = note != nullptr ? note->origin : PlanOrigin::kStock;
+}
+
+}  // namespace query_shaper
