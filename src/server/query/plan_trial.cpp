@@ -297,7 +297,7 @@ void LearnFailureOf(const Tracker* tracker, int sqlstate) {
 
 void LeavePlan(Tracker* tracker) {
   if (Guards() && tracker->fingerprint != 0)
-    LearnGivenUp(tracker, PlanElapsedMs(tracker) + Max(0, tracker->time_left.eta_ms));
+    LearnGivenUp(tracker, Max(tracker->discrepancy.total_ms, tracker->time_left.eta_ms));
   tracker->trial = Probation();
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   tracker->origin = note != nullptr ? note->origin : PlanOrigin::kStock;
