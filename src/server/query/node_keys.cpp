@@ -8,6 +8,7 @@
 #include "server/settings.h"
 extern "C" {
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 }
 
@@ -51,6 +52,7 @@ struct Around {
   bool cut_short;
   bool repeated;
   int gather;
+  int loops_from;
 };
 
 bool ByNames(const FlatEntry& a, const FlatEntry& b) { return a.names < b.names; }
@@ -187,6 +189,7 @@ NodeKey* StartKey(const Mapping* mapping, const Plan* plan, const RowName& name,
   key->repeated = around.repeated;
   key->partial = place.partial;
   key->gather = static_cast<int16_t>(around.gather);
+  key->loops_from = static_cast<int16_t>(around.loops_from);
   key->relation_count = 0;
   AddRelations(key, place.level->root, place.relids, 0);
   return key;
@@ -222,6 +225,20 @@ void SetKey(const Mapping* mapping, const Plan* plan, const Place& place, RowKin
   SetText(mapping, plan, key, place, NIL);
 }
 
+void SetPassed(const Mapping* mapping, QueryLevel* level, RelOptInfo* rel, const ParamPathInfo* lookup, NodeKey* key) {
+  if (rel->baserestrictinfo == NIL || rel->tuples <= 0) return;
+  double handed_down =
+      clauselist_selectivity(level->root, lookup->ppi_clauses, static_cast<int>(rel->relid), JOIN_INNER, nullptr);
+  if (!(handed_down > 0)) return;
+  RowName name = PassedName(&mapping->planning->names, level, rel->relid);
+  RelationRows* rows = RowsOf(&mapping->planning->names, level, rel->relids);
+  SizeAfterwards(level, rows);
+  key->passed_key = name.key;
+  key->passed_constants = name.constants;
+  key->passed_scale = 1 / handed_down;
+  key->passed_natural_rows = rows->natural_rows;
+}
+
 void SetLookupKey(const Mapping* mapping, const Plan* plan, const Place& place, Bitmapset* outer,
                   const Around& around) {
   int relation;
@@ -239,6 +256,7 @@ void SetLookupKey(const Mapping* mapping, const Plan* plan, const Place& place, 
     key->natural_rows = key->planned_rows = lookup->ppi_rows;
     key->relation_rows = rows->relation_rows;
     SetText(mapping, plan, key, place, lookup->ppi_clauses);
+    SetPassed(mapping, place.level, rel, lookup, key);
     return;
   }
 }
@@ -334,6 +352,8 @@ Place WalkJoin(Mapping* mapping, const Plan* plan, const Around& around) {
   Supply supply = {};
   if (IsA(plan, NestLoop)) {
     right.repeated = true;
+    // A unique match ends its loop early with all there is.
+    if (join->inner_unique) right.loops_from = outerPlan(plan)->plan_node_id;
     right.cut_short |= join->inner_unique || join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI;
     supply = {reinterpret_cast<const NestLoop*>(plan), around.supplies};
     if (supply.join->nestParams != NIL) right.supplies = &supply;
@@ -353,6 +373,8 @@ Place Walk(Mapping* mapping, const Plan* plan, Around around) {
   Place none = {};
   if (plan == nullptr) return none;
   check_stack_depth();
+  Around scan = around;
+  around.loops_from = -1;
   switch (nodeTag(plan)) {
     case T_SeqScan:
     case T_SampleScan:
@@ -367,15 +389,15 @@ Place Walk(Mapping* mapping, const Plan* plan, Around around) {
     case T_CteScan:
     case T_NamedTuplestoreScan:
     case T_WorkTableScan:
-      return WalkScan(mapping, plan, around);
+      return WalkScan(mapping, plan, scan);
     case T_ForeignScan:
       return PlaceOfFlat(mapping, reinterpret_cast<const ForeignScan*>(plan)->fs_relids);
     case T_CustomScan:
       return PlaceOfFlat(mapping, reinterpret_cast<const CustomScan*>(plan)->custom_relids);
     case T_SubqueryScan: {
-      auto* scan = reinterpret_cast<const SubqueryScan*>(plan);
-      bool partial = Walk(mapping, scan->subplan, around).partial;
-      Place place = PlaceOfFlat(mapping, bms_make_singleton(static_cast<int>(scan->scan.scanrelid)));
+      auto* subquery = reinterpret_cast<const SubqueryScan*>(plan);
+      bool partial = Walk(mapping, subquery->subplan, around).partial;
+      Place place = PlaceOfFlat(mapping, bms_make_singleton(static_cast<int>(subquery->scan.scanrelid)));
       place.partial = partial;
       SetKey(mapping, plan, place, RowKind::kSubquery, around);
       return place;
@@ -488,7 +510,7 @@ void FillNodeKeys(Planning* planning, const PlannedStmt* statement, PlanNote* no
     const FlatEntry* origin = EntryOf(&mapping, i);
     if (origin != nullptr && origin->level->root->parent_root == nullptr) note->indexes[i - 1] = origin->relation;
   }
-  Around around = {nullptr, false, false, -1};
+  Around around = {nullptr, false, false, -1, -1};
   Walk(&mapping, statement->planTree, around);
   int plan_id = 0;
   ListCell* cell;

@@ -21,11 +21,16 @@ struct NodeKey {
   bool cut_short;      // something above may stop it early: complete only when its end was seen
   int16_t gather;      // plan_node_id of the Gather above, -1: none
   bool repeated;       // may run more than once in one statement: rows are per loop
+  int16_t loops_from;  // plan_node_id of the node that has a row for each loop of this one, -1: the ends seen tell them
   bool injected;       // planned_rows comes from what was learned
   RowConstants constants;
   double natural_rows;  // the planner's own, nothing learned in it
   double planned_rows;  // as used
   double relation_rows;
+  // A look-up tells of its relation's own clauses, too: rows per look-up x passed_scale, under this key. 0: none
+  uint64_t passed_key;
+  RowConstants passed_constants;
+  double passed_scale, passed_natural_rows;
   int32_t relation_count;
   Oid relations[kRowRelations];
 };

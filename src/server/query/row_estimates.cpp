@@ -99,9 +99,16 @@ void SizeOne(Planning* planning, QueryLevel* level, int relation) {
   rows->used_rows = rel->rows;
   if (IS_DUMMY_REL(rel) || !CanBeSized(rel, entry)) return;
   double known = Known(planning, rows->name, rows->natural_rows, rel->rows, rows->relation_rows);
-  if (known < 0) return;
-  rows->known = true;
-  SetRows(planning, rel, rows, known);
+  rows->known = known >= 0;
+  if (known < 0 && entry->rtekind == RTE_RELATION && rel->baserestrictinfo != NIL) {
+    // Look-ups have seen what their partners join with, which is not all: good enough to raise a figure that joins
+    // above would take for granted.
+    RowName passed = PassedName(&planning->names, level, static_cast<Index>(relation));
+    known = Known(planning, passed, rows->natural_rows, rel->rows, rows->relation_rows);
+    if (known <= rel->rows) return;
+    known = Min(known, Max(rel->tuples, 1.0));
+  }
+  if (known >= 0) SetRows(planning, rel, rows, known);
 }
 
 // A parent's rows are those of its children: what is known of either is carried over.

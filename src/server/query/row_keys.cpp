@@ -28,6 +28,7 @@ enum Seed : uint64_t {
   kSeedLevel = 111,
   kSeedChildJoin = 112,
   kSeedDistinct = 113,
+  kSeedPassed = 114,
 };
 
 template <class T>
@@ -405,6 +406,12 @@ RowName LookupName(NamedPlanning* planning, QueryLevel* level, Index relation, c
   for (int i = 0; i < list_length(clauses) && count < static_cast<int>(lengthof(names)); ++i)
     names[count++] = ExpressionName(planning, level, 0, static_cast<Node*>(list_nth(clauses, i)));
   Fold(&name, FoldNames(kSeedLookup, names, count));
+  return name;
+}
+
+RowName PassedName(NamedPlanning* planning, QueryLevel* level, Index relation) {
+  RowName name = BaseName(planning, level, relation);
+  name.key = CombineHash(name.key, kSeedPassed);
   return name;
 }
 

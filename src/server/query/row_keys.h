@@ -79,6 +79,9 @@ RelationRows* FindRows(const QueryLevel* level, Relids relids);  // null when un
 // A base relation under the join clauses that a parameterised path hands down to it.
 RowName LookupName(NamedPlanning* planning, QueryLevel* level, Index relation, const List* clauses);
 
+// A base relation as what is looked up in it tells: the share that passes its own clauses, of all its rows.
+RowName PassedName(NamedPlanning* planning, QueryLevel* level, Index relation);
+
 // What the level's GROUP BY with HAVING leaves, and its DISTINCT.
 RowName GroupName(NamedPlanning* planning, QueryLevel* level);
 RowName DistinctName(NamedPlanning* planning, QueryLevel* level);

@@ -40,7 +40,8 @@ bool WorkersReported(const Tracker* tracker) {
 // Timed and counted by PostgreSQL (EXPLAIN ANALYZE); it does not tell whether a node was read to its end.
 bool InstrumentedRows(const Tracker* tracker, const Instrumentation* counts, const NodeKey& key, double* rows) {
   double loops = counts->nloops + (counts->running ? 1 : 0);
-  if (key.cut_short || loops < 1 || !tracker->complete) return false;
+  // A unique match ends its loop early with all there is.
+  if ((key.cut_short && key.loops_from < 0) || loops < 1 || !tracker->complete) return false;
   *rows = counts->ntuples + counts->tuplecount;
   if (!key.partial) *rows /= loops;
   return true;
@@ -50,11 +51,41 @@ bool InstrumentedRows(const Tracker* tracker, const Instrumentation* counts, con
 bool RowsInExcess(const Tracker* tracker, int node, const NodeKey& key, double* rows) {
   constexpr double kExcess = 2;
   const TrackedNode& tracked = tracker->nodes[node];
-  if (key.partial || key.repeated || tracked.state == nullptr || tracked.wrapper < 0 ||
-      !StillWrapped(tracked.state, tracked.wrapper))
+  if (key.partial || tracked.state == nullptr || tracked.wrapper < 0 || !StillWrapped(tracked.state, tracked.wrapper))
     return false;
-  *rows = static_cast<double>(WrapperAt(tracked.wrapper).rows);
+  const Wrapper& counts = WrapperAt(tracked.wrapper);
+  *rows = static_cast<double>(counts.rows);
+  if (key.repeated) {
+    // The loop that was under way is among the others.
+    if (key.cut_short || counts.ends < 2) return false;
+    *rows /= static_cast<double>(counts.ends);
+    return true;
+  }
   return *rows > kExcess * Max(key.planned_rows, 1);
+}
+
+RowFact FactOf(const NodeKey& node, uint64_t key, const RowConstants& constants, double natural_rows,
+               double planner_rows, double actual_rows) {
+  RowFact fact = {};
+  fact.key = key;
+  fact.kind = node.kind;
+  fact.constants = constants;
+  fact.natural_rows = natural_rows;
+  fact.planner_rows = planner_rows;
+  fact.actual_rows = actual_rows;
+  fact.relation_rows = node.relation_rows;
+  fact.relation_count = node.relation_count;
+  memcpy(fact.relations, node.relations, sizeof fact.relations);
+  return fact;
+}
+
+void AddFact(RowFact* facts, int* count, const RowFact& fact, const char* text) {
+  // A Gather and the node below it show the same.
+  for (int f = 0; f < *count; ++f)
+    if (facts[f].key == fact.key && facts[f].constants.hash == fact.constants.hash) return;
+  RowFact* added = &facts[(*count)++];
+  *added = fact;
+  if (text != nullptr) strlcpy(added->clauses, text, sizeof added->clauses);
 }
 
 }  // namespace
@@ -73,6 +104,15 @@ bool CompleteRows(const Tracker* tracker, int node, const NodeKey& key, double* 
     if (id >= kMaxPlanNodes) return false;
     *rows += static_cast<double>(pg_atomic_read_u64(&MyBackendSlot()->worker_rows[id]));
     return true;
+  }
+  if (key.repeated && key.loops_from >= 0) {
+    int outer = NodeWithId(tracker, key.loops_from);
+    if (outer < 0 || !tracker->complete || tracker->nodes[outer].state == nullptr ||
+        tracker->nodes[outer].wrapper < 0 || !StillWrapped(tracker->nodes[outer].state, tracker->nodes[outer].wrapper))
+      return false;
+    double loops = static_cast<double>(WrapperAt(tracker->nodes[outer].wrapper).rows);
+    *rows /= Max(loops, 1);
+    return loops >= 1;
   }
   if (counts.ends == 0) return false;
   if (!key.repeated) return true;
@@ -101,23 +141,16 @@ static void Learn(const Tracker* tracker, bool failed) {
     const NodeKey& key = note->keys[id];
     double rows = 0;
     if (!CompleteRows(tracker, i, key, &rows) && !(failed && RowsInExcess(tracker, i, key, &rows))) continue;
-    bool twice = false;  // a Gather and the node below it show the same
-    for (int f = 0; f < count; ++f) twice |= facts[f].key == key.key && facts[f].constants.hash == key.constants.hash;
-    if (twice) continue;
-    RowFact* fact = &facts[count++];
-    fact->key = key.key;
-    fact->kind = key.kind;
-    fact->constants = key.constants;
-    fact->natural_rows = key.natural_rows;
-    fact->planner_rows = key.planned_rows;
-    fact->actual_rows = rows;
-    fact->relation_rows = key.relation_rows;
-    fact->relation_count = key.relation_count;
-    memcpy(fact->relations, key.relations, sizeof fact->relations);
-    fact->clauses[0] = '\0';
-    if (note->clauses != nullptr && note->clauses[id] != nullptr)
-      strlcpy(fact->clauses, note->clauses[id], sizeof fact->clauses);
-    if (count == kBatch) {
+    const char* text = note->clauses != nullptr ? note->clauses[id] : nullptr;
+    AddFact(facts, &count, FactOf(key, key.key, key.constants, key.natural_rows, key.planned_rows, rows), text);
+    if (key.passed_key != 0) {
+      double passed = Min(rows * key.passed_scale, key.relation_rows);
+      AddFact(
+          facts, &count,
+          FactOf(key, key.passed_key, key.passed_constants, key.passed_natural_rows, key.passed_natural_rows, passed),
+          text);
+    }
+    if (count > kBatch - 2) {
       LearnRowFacts(facts, count);
       count = 0;
     }
