@@ -60,8 +60,11 @@ if [ "${FORCED:-0}" = 1 ]; then
   stage_options=(QUERY_SHAPER_FAULTS=1)
   ours_conf+=(
     "query_shaper.fault = 'replan:force'" "query_shaper.replan = on" "query_shaper.replan_factor = 1"
-    "query_shaper.replan_min_time = 0" "query_shaper.replan_limit = 5"
+    "query_shaper.replan_min_time = 0" "query_shaper.replan_limit = 5" "query_shaper.plain_explain = on"
   )
+  if [ "$learn" != 1 ]; then
+    ours_conf+=("query_shaper.learn_rows = off")
+  fi
 fi
 
 # run_part PART baseline|ours OUTPUT: runs one suite; OUTPUT gets results/, regression.out and the server's log.

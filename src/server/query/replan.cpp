@@ -14,6 +14,7 @@
 #include "server/query/carry_out.h"
 #include "server/query/counting.h"
 #include "server/query/kept_work.h"
+#include "server/query/plain_explain.h"
 #include "server/query/plan_trial.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -239,7 +240,7 @@ void PrepareReplan(Tracker* tracker) {
   changes->note = nullptr;
   ++forced_turn;
   FindStarter(tracker);
-  if (tracker->worker || (!Does(settings::replan) && !Advises(settings::replan))) return;
+  if (tracker->worker || ExplainsPlainly() || (!Does(settings::replan) && !Advises(settings::replan))) return;
   const PlannedStmt* statement = tracker->query->plannedstmt;
   if (statement->commandType != CMD_SELECT || statement->rowMarks != NIL || statement->hasModifyingCTE ||
       statement->hasReturning || changes->swaps >= settings::replan_limit)
