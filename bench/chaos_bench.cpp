@@ -263,9 +263,19 @@ Verdict RunChaos(const Options& options) {
       arena.Clear(!expected.ended());
       const bool cut = dice.Chance(0.05);
       if (cut) arena.Apply({"SET statement_timeout = " + std::to_string(1 + dice.Below(40))});
-      arena.Apply(Interference(&dice, dice.Chance(0.85)));
+      const std::vector<std::string> interference = Interference(&dice, dice.Chance(0.85));
+      arena.Apply(interference);
       const double before = arena.Replans();
-      const Answer got = arena.Run(script);
+      Answer got;
+      try {
+        got = arena.Run(script);
+      } catch (const std::exception&) {  // the server is gone
+        std::printf("  LOST at %s (round %d)\n", shape.name.c_str(), round + 1);
+        for (const std::string& sql : interference) std::printf("    %s\n", sql.c_str());
+        for (const std::string& sql : script) std::printf("    %s\n", sql.c_str());
+        for (const std::string& line : Complaints(cluster.dir() + "/log")) std::printf("  LOG %s\n", line.c_str());
+        throw;
+      }
       // The timeout of a cut run may strike here, too.
       for (int attempt = 0;; attempt++) {
         try {

@@ -9,13 +9,14 @@ namespace query_shaper::bench {
 
 void RunPass(const Options& options, int pass, Contender* stock, Contender* ours, std::vector<Entrant>* entrants) {
   const bool show = options.Has("verbose");
+  const bool stock_once = options.Has("stock-once");
   for (size_t i = 0; i < entrants->size(); i++) {
     Entrant& entrant = (*entrants)[i];
     Contest contest;
     const auto run_stock = [&] {
       // What did not end in time once is not waited for again: its time is known to be the limit or more.
-      contest.stock =
-          entrant.stock_timed_out ? entrant.passes.front().stock : stock->Run(entrant.database, entrant.script);
+      const bool known = !entrant.passes.empty() && (stock_once || entrant.stock_timed_out);
+      contest.stock = known ? entrant.passes.front().stock : stock->Run(entrant.database, entrant.script);
       entrant.stock_timed_out = entrant.stock_timed_out || contest.stock.timed_out();
     };
     if ((i + pass) % 2 == 0) run_stock();
