@@ -23,9 +23,11 @@ void RunPass(const Options& options, int pass, Contender* stock, Contender* ours
     contest.ours = ours->Run(entrant.database, entrant.script);
     if ((i + pass) % 2 != 0) run_stock();
     if (show) {
-      std::printf("  pass %d %-28s stock %9.1f ms %s ours %9.1f ms %s%s\n", pass + 1, entrant.name.c_str(),
-                  contest.stock.wall_ms, contest.stock.sqlstate.c_str(), contest.ours.wall_ms,
-                  contest.ours.sqlstate.c_str(), contest.stock.SameAs(contest.ours) ? "" : " DIFFERENT");
+      std::printf(
+          "  pass %d %-28s stock %9.1f ms %s ours %9.1f ms %s%s\n", pass + 1, entrant.name.c_str(),
+          contest.stock.wall_ms, contest.stock.sqlstate.c_str(), contest.ours.wall_ms, contest.ours.sqlstate.c_str(),
+          contest.stock.SameAs(contest.ours) || contest.stock.timed_out() || contest.ours.timed_out() ? ""
+                                                                                                      : " DIFFERENT");
       std::fflush(stdout);
     }
     entrant.passes.push_back(std::move(contest));

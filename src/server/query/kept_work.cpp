@@ -402,6 +402,71 @@ double KeptRows(const Tracker* tracker, const PlannedStmt* plan) {
   return rows;
 }
 
+namespace {
+
+struct Finished {
+  const Tracker* tracker;
+  List* read;  // plans of CTEs whose rows stand in a table
+  double rows;
+};
+
+// Rows that a finished node holds, -1: it is none, or not finished.
+double RowsHeld(const Tracker* tracker, PlanState* state) {
+  switch (nodeTag(state)) {
+    case T_HashState: {
+      const HashJoinTable table = reinterpret_cast<HashState*>(state)->hashtable;
+      double rows = RowsTakenIn(tracker, outerPlanState(state));
+      return table != nullptr && rows >= 0 ? rows : -1;
+    }
+    case T_SortState:
+      if (!reinterpret_cast<SortState*>(state)->sort_Done) return -1;
+      return Max(0.0, RowsTakenIn(tracker, outerPlanState(state)));
+    case T_MaterialState: {
+      auto* material = reinterpret_cast<MaterialState*>(state);
+      if (!material->eof_underlying || material->tuplestorestate == nullptr) return -1;
+      return static_cast<double>(tuplestore_tuple_count(material->tuplestorestate));
+    }
+    case T_AggState: {
+      auto* aggregate = reinterpret_cast<AggState*>(state);
+      return aggregate->table_filled ? static_cast<double>(aggregate->hash_ngroups_current) : -1;
+    }
+    default:
+      return -1;
+  }
+}
+
+bool AddFinished(PlanState* state, void* context) {
+  auto* finished = static_cast<Finished*>(context);
+  if (state == nullptr || list_member_ptr(finished->read, state)) return false;
+  double rows = RowsHeld(finished->tracker, state);
+  if (rows >= 0) {
+    finished->rows += rows;
+    return false;
+  }
+  return planstate_tree_walker(state, reinterpret_cast<bool (*)()>(AddFinished), context);
+}
+
+bool AddCte(PlanState* state, void* context) {
+  auto* finished = static_cast<Finished*>(context);
+  if (state == nullptr) return false;
+  auto* scan = reinterpret_cast<CteScanState*>(state);
+  if (IsA(state, CteScanState) && scan->leader == scan && scan->eof_cte && scan->cte_table != nullptr) {
+    finished->read = lappend(finished->read, scan->cteplanstate);
+    finished->rows += static_cast<double>(tuplestore_tuple_count(scan->cte_table));
+  }
+  return planstate_tree_walker(state, reinterpret_cast<bool (*)()>(AddCte), context);
+}
+
+}  // namespace
+
+double FinishedRows(const Tracker* tracker) {
+  Finished finished = {tracker, NIL, 0};
+  (void)AddCte(tracker->query->planstate, &finished);
+  (void)AddFinished(tracker->query->planstate, &finished);
+  list_free(finished.read);
+  return finished.rows;
+}
+
 double CostNotRun(const PlannedStmt* plan) {
   struct Search {
     Bitmapset* run;
