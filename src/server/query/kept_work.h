@@ -69,8 +69,8 @@ double CostNotRun(const PlannedStmt* plan);
 // Rows of finished work that the plan reads.
 double KeptRows(const Tracker* tracker, const PlannedStmt* plan);
 
-// Rows that stand in finished nodes of the running plan which block a pipeline, kept or not; of nodes in one another only
-// the topmost: what is below it is not needed again.
+// Rows that stand in finished nodes of the running plan which block a pipeline, kept or not; of nodes in one another
+// only the topmost: what is below it is not needed again.
 double FinishedRows(const Tracker* tracker);
 
 void SettleKeptWork(Tracker* tracker, const PlannedStmt* plan);
