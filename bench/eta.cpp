@@ -193,7 +193,7 @@ Verdict RunEta(const Options& options) {
   const double shortest_ms = options.Number("shortest", 250);
   const double longest_ms = options.Number("longest", 15000);
   const double floor_ms = options.Number("floor", 80);
-  const size_t at_least = static_cast<size_t>(options.Number("watch", 24));
+  const size_t at_least = static_cast<size_t>(options.Number("watch", 45));
   const int folds = static_cast<int>(options.Number("folds", 4));
   const int repeats = static_cast<int>(options.Number("repeats", 5));
   const int train_runs = static_cast<int>(options.Number("train-runs", 2));

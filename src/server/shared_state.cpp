@@ -161,6 +161,7 @@ Record* Claim(Record* records, int count) {
         !pg_atomic_compare_exchange_u32(&record->state, &expected, kRecordWriting))
       continue;
     record->pid = MyProcPid;
+    record->handed_back = 0;
     record->number = pg_atomic_fetch_add_u64(&shared->numbers, 1);
     return record;
   }
@@ -239,8 +240,23 @@ bool ReadStatement(BackendSlot* backend, int level, StatementSlot* copy) {
   return false;
 }
 
+template <typename Record>
+static bool HandBack(const Record* copy, Record* record) {
+  if (record == nullptr) return false;
+  constexpr Size kState = offsetof(Record, number);
+  memcpy(reinterpret_cast<char*>(record) + kState, reinterpret_cast<const char*>(copy) + kState,
+         sizeof(Record) - kState);
+  ++record->handed_back;
+  pg_write_barrier();
+  pg_atomic_write_u32(&record->state, kRecordReady);
+  return true;
+}
+
 OutcomeRecord* ClaimOutcome() { return Claim(outcome_records, kOutcomeRecords); }
 EventRecord* ClaimEvent() { return Claim(event_records, kEventRecords); }
+
+bool HandBackOutcome(const OutcomeRecord* copy) { return HandBack(copy, ClaimOutcome()); }
+bool HandBackEvent(const EventRecord* copy) { return HandBack(copy, ClaimEvent()); }
 
 void WakeLauncher() {
   const int procno = shared->launcher_procno;

@@ -114,6 +114,7 @@ struct OutcomeRecord {
   uint64_t number;  // order of arrival
   Oid database, user;
   int32_t pid, nest_level;
+  int32_t handed_back;  // learners that took it and ended before it was in the tables; it is learned then
   int64_t query_id;
   uint64_t fingerprint;
   TimestampTz started, finished;
@@ -137,6 +138,7 @@ struct EventRecord {
   uint64_t number;
   Oid database, user;
   int32_t pid;
+  int32_t handed_back;
   int32_t node_id;  // -1: none
   int64_t query_id;
   TimestampTz at;
@@ -270,6 +272,10 @@ bool ReadStatement(BackendSlot* backend, int level, StatementSlot* copy);
 // its process ends is freed.
 OutcomeRecord* ClaimOutcome();
 EventRecord* ClaimEvent();
+
+// Puts a copy of a record that was taken back into the ring, ready and in its old place; false when the ring is full.
+bool HandBackOutcome(const OutcomeRecord* copy);
+bool HandBackEvent(const EventRecord* copy);
 
 // Wakes the launcher, which starts a learner where one is due. Safe from any backend; not for signal context.
 void WakeLauncher();

@@ -40,14 +40,30 @@ constexpr int kTrimRecords = 1000;
 DatabaseSlot* slot;
 Oid my_database;
 Batch batch;
-uint32 batch_given_up;  // taken and not in the tables; given up when this process ends
+uint32 batch_given_up;  // taken and not in the tables
+
+constexpr int kMostLearners = 5;  // that take a record in vain before it is given up: it may be what they fail at
 
 bool Passed(TimestampTz since, int ms) { return TimestampDifferenceExceeds(since, GetCurrentTimestamp(), ms); }
+
+// What this process took and could not write waits for the next one. Returns how many records went back.
+uint32 HandBackBatch() {
+  if (slot->state != DatabaseState::kWanted && slot->state != DatabaseState::kLoaded) return 0;
+  uint32 back = 0;
+  for (int i = 0; i < batch.outcome_count; ++i)
+    if (batch.outcomes[i]->handed_back < kMostLearners && HandBackOutcome(batch.outcomes[i])) ++back;
+  for (int i = 0; i < batch.event_count; ++i)
+    if (batch.events[i]->handed_back < kMostLearners && HandBackEvent(batch.events[i])) ++back;
+  pg_atomic_fetch_add_u32(&slot->pending, back);
+  return back;
+}
 
 void LeaveLearner(int, Datum) {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   if (slot->database == my_database && slot->learner_pid == MyProcPid) {
-    const uint32 lost = batch_given_up + static_cast<uint32>(DiscardRecords(my_database, kRecordTaken));
+    const uint32 back = HandBackBatch();
+    const uint32 lost = (batch_given_up > back ? batch_given_up - back : 0) +
+                        static_cast<uint32>(DiscardRecords(my_database, kRecordTaken));
     pg_atomic_fetch_add_u64(&slot->stored, lost);
     Count(kMetricOutcomesLost, lost);
   }
@@ -232,7 +248,7 @@ int TakeReady() {
   const int events_ready = CollectReady(EventAt, kEventRecords, events);
   for (int i = 0; i < outcomes_ready && batch.outcome_count < kBatchRecords; ++i) {
     if (!Take(outcomes[i])) continue;
-    LearnTaken(outcomes[i]);
+    if (outcomes[i]->handed_back == 0) LearnTaken(outcomes[i]);
     batch.outcomes[batch.outcome_count++] = Keep(outcomes[i]);
     ++taken;
   }
