@@ -29,6 +29,11 @@ bool Chosen(const Options& options, const std::string& option, const std::string
   return list.empty() || ("," + list + ",").find("," + name + ",") != std::string::npos;
 }
 
+// Whether the data set is made by the bench itself.
+bool HasSchema(const Options& options, const std::string& set) {
+  return !set.empty() && fs::exists(fs::path(options.root) / "bench" / set / "schema.sql");
+}
+
 }  // namespace
 
 Template ParseTemplate(const std::string& name, const std::string& text) {
@@ -115,9 +120,10 @@ void Laboratory::Load(const Options& options, const std::string& database) {
     std::printf("loading %s\n", database.c_str());
     std::fflush(stdout);
     std::string command = cluster_.ClientEnvironment() + " ";
-    if (database == "made") {
-      const std::string schema = ShellQuote(options.root + "/bench/made/schema.sql");
-      command += "sh -c 'createdb made && psql -X -q -v ON_ERROR_STOP=1 -d made -f \"$0\"' " + schema;
+    if (HasSchema(options, database)) {
+      const std::string schema = ShellQuote(options.root + "/bench/" + database + "/schema.sql");
+      command += "sh -c 'createdb \"$1\" && psql -X -q -v ON_ERROR_STOP=1 -d \"$1\" -f \"$0\"' " + schema + " " +
+                 ShellQuote(database);
     } else {
       command += ShellQuote(options.DataDir() + "/load.sh") + " " + database + " " + database;
     }

@@ -17,7 +17,7 @@ struct Parameter {
 
 struct Template {
   std::string name;
-  std::string data;  // database it runs on: gene, stats or made
+  std::string data;  // database it runs on: gene, stats, made or kinds
   std::string sql;
   std::vector<Parameter> parameters;
 };
@@ -25,7 +25,8 @@ struct Template {
 // Reads the header lines "-- data: NAME" and "-- param NAME: SQL", then the statement.
 Template ParseTemplate(const std::string& name, const std::string& text);
 
-// All templates whose data set is there: bench/workload with a data folder, else (or with --data-sets made) bench/made.
+// All templates whose data set is there: bench/workload with a data folder, else (or with --data-sets made) bench/made;
+// with --data-sets kinds bench/kinds.
 // --templates a,b,c selects by name, --data-sets stats,gene by data set.
 std::vector<Template> ReadTemplates(const Options& options);
 // The same of a folder of the checkout.
