@@ -123,12 +123,18 @@ void SizeParent(Planning* planning, QueryLevel* level, int relation) {
     RelOptInfo* child = root->simple_rel_array[info->child_relid];
     return child != nullptr && !IS_DUMMY_REL(child) ? FindRows(level, child->relids) : nullptr;
   };
+  // A foreign child's paths are its wrapper's: nobody else can make them anew.
+  auto can_be_scaled = [&](const RelationRows* child) {
+    int index;
+    return !child->known && bms_get_singleton_member(child->relids, &index) &&
+           CanBeSized(root->simple_rel_array[index], root->simple_rte_array[index]);
+  };
   foreach (cell, root->append_rel_list) {
     RelationRows* child = child_rows(static_cast<AppendRelInfo*>(lfirst(cell)));
     if (child == nullptr) continue;
     natural += child->natural_rows;
     used += child->used_rows;
-    if (!child->known) free_rows += child->used_rows;
+    if (can_be_scaled(child)) free_rows += child->used_rows;
   }
   if (natural <= 0) {
     rows->natural_rows = rows->used_rows = rel->rows;
@@ -144,7 +150,7 @@ void SizeParent(Planning* planning, QueryLevel* level, int relation) {
   foreach (cell, root->append_rel_list) {
     auto* info = static_cast<AppendRelInfo*>(lfirst(cell));
     RelationRows* child = child_rows(info);
-    if (child == nullptr || child->known) continue;
+    if (child == nullptr || !can_be_scaled(child)) continue;
     SetRows(planning, root->simple_rel_array[info->child_relid], child, clamp_row_est(child->used_rows * factor));
   }
 }
@@ -161,7 +167,7 @@ void FixPathRows(RelOptInfo* rel, double factor) {
 
 // The paths of a relation that had some when its rows became known, as set_rel_pathlist() makes them.
 void MakePathsAnew(PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* entry, double factor) {
-  if (entry->inh || rel->pathlist == NIL) return;
+  if (entry->inh || rel->pathlist == NIL || !CanBeSized(rel, entry)) return;
   Relids outer = rel->lateral_relids;
   switch (entry->rtekind) {
     case RTE_RELATION:
