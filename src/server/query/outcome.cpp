@@ -90,7 +90,7 @@ bool KnownSlow(uint64_t query_id) {
   return query_id != 0 && (pg_atomic_read_u32(slow.word) & slow.bit) != 0;
 }
 
-static void RememberSlow(uint64_t query_id) {
+void RememberSlow(uint64_t query_id) {
   SlowBit slow = SlowBitOf(query_id);
   if (query_id != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
 }

@@ -9,5 +9,6 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate);
 
 // True when the statement was planned cheap before and ran long all the same. One read of shared memory.
 bool KnownSlow(uint64_t query_id);
+void RememberSlow(uint64_t query_id);
 
 }  // namespace query_shaper

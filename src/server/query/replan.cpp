@@ -313,7 +313,8 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node) {
     answer.verdict = "declined";
     answer.reason = obstacle;
     StopAsking(tracker);
-    Tell(tracker, node_id, answer, nullptr);
+    // That rows have been seen is the common case, and nothing to tell of.
+    if (RowsUnseen(tracker)) Tell(tracker, node_id, answer, nullptr);
     return;
   }
   double elapsed_ms = PlanElapsedMs(tracker);

@@ -35,6 +35,9 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node);
 // reason will not go away in this run.
 const char* ObstacleToSwap(const Tracker* tracker, bool* for_good);
 
+// Nothing of the statement has been sent or read yet.
+bool RowsUnseen(const Tracker* tracker);
+
 // Gives the running plan up for another one of the same query, which lives in ChangedPlanContext(). Call it between two
 // rows, after ObstacleToSwap() and PlanFits(). Raises.
 [[noreturn]] void SwapTo(Tracker* tracker, PlannedStmt* plan, const PlanTree& tree, const StatementFacts& facts);

@@ -153,6 +153,11 @@ static bool StartedByMe(const PlanChanges& changes) {
   return changes.starter_known && changes.starter == user && changes.starter_security == security;
 }
 
+bool RowsUnseen(const Tracker* tracker) {
+  const Frame* frame = innermost_frame;
+  return frame != nullptr && frame->tracker == tracker && frame->first && tracker->query->estate->es_processed == 0;
+}
+
 const char* ObstacleToSwap(const Tracker* tracker, bool* for_good) {
   bool ignored;
   if (for_good == nullptr) for_good = &ignored;

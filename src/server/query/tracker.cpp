@@ -8,6 +8,7 @@
 #include "server/query/carry_out.h"
 #include "server/query/decide_tick.h"
 #include "server/query/kept_work.h"
+#include "server/query/outcome.h"
 #include "server/query/plan_states.h"
 #include "server/query/replan.h"
 #include "server/query/shadow_launch.h"
@@ -335,6 +336,7 @@ void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts&
   tracker->next_revision_ms = settings::early_stage_time_ms;
   // From here on it is known as well as a statement that was tracked from its start.
   if (tracker->late) {
+    RememberSlow(tracker->query->plannedstmt->queryId);
     tracker->late = false;
     tracker->outcomes_wanted = OutcomesWanted();
   }
