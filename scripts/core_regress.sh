@@ -7,7 +7,8 @@
 #   PASSES=2    repeats the suites
 #   CONTRIB=1   adds the suites of pg_stat_statements and postgres_fdw
 #   PARTS="regress isolation"   selects
-#   LEARN=1     plans every statement with learned rows but those that EXPLAIN shows; rows may then come in another order
+#   LEARN=0     plans no statement with learned rows. By default all are but those that EXPLAIN shows: rows may come in
+#               another order
 #   FORCED=1    plans of running statements are replaced at every occasion, at other nodes and rows each time
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
@@ -47,13 +48,15 @@ ours_conf=(
   "compute_query_id = 'regress'"
   "query_shaper.mode = 'shape'" "query_shaper.min_cost = 0" "query_shaper.tick_interval = 1" "query_shaper.grow_memory = advise"
 )
-learn=${LEARN:-0}
+learn=${LEARN:-$((1 - ${FORCED:-0}))}
 stage_name=cassert
 stage_options=()
 if [ "$learn" = 1 ]; then
   stage_name=cassert-faults
   stage_options=(QUERY_SHAPER_FAULTS=1)
-  ours_conf+=("query_shaper.learn_rows = 'on'" "query_shaper.plain_explain = on")
+  ours_conf+=("query_shaper.learn_rows = on" "query_shaper.plain_explain = on")
+else
+  ours_conf+=("query_shaper.learn_rows = off")
 fi
 if [ "${FORCED:-0}" = 1 ]; then
   stage_name=cassert-faults
@@ -62,9 +65,6 @@ if [ "${FORCED:-0}" = 1 ]; then
     "query_shaper.fault = 'replan:force'" "query_shaper.replan = on" "query_shaper.replan_factor = 1"
     "query_shaper.replan_min_time = 0" "query_shaper.replan_limit = 5" "query_shaper.plain_explain = on"
   )
-  if [ "$learn" != 1 ]; then
-    ours_conf+=("query_shaper.learn_rows = off")
-  fi
 fi
 
 # run_part PART baseline|ours OUTPUT: runs one suite; OUTPUT gets results/, regression.out and the server's log.
