@@ -6,6 +6,7 @@ extern "C" {
 #include "access/detoast.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
+#include "port/pg_bitutils.h"
 }
 
 namespace query_shaper {
@@ -157,6 +158,27 @@ void ForgetMemoRows(MemoEntry* entry) {
   entry->row_count = entry->row_room = 0;
   entry->row_bytes = 0;
   entry->complete = false;
+}
+
+void BeginMemoSample(MemoSample* sample, MemoryContext context, uint32 draws) {
+  uint32 size = pg_nextpower2_32(draws * 2);
+  sample->seen = static_cast<uint32*>(MemoryContextAllocZero(context, size * sizeof(uint32)));
+  sample->mask = size - 1;
+  sample->draws = sample->distinct = 0;
+}
+
+void SampleMemo(MemoSample* sample, const MemoKey* key, uint32 epoch) {
+  uint32 hash = (key->hash ^ (epoch * 0x9e3779b9U)) | 1;  // 0: free
+  uint32 place = (hash >> 1) & sample->mask;
+  if (++sample->draws > sample->mask) return;
+  while (sample->seen[place] != 0 && sample->seen[place] != hash) place = (place + 1) & sample->mask;
+  sample->distinct += sample->seen[place] == 0;
+  sample->seen[place] = hash;
+}
+
+void EndMemoSample(MemoSample* sample) {
+  if (sample->seen != nullptr) pfree(sample->seen);
+  sample->seen = nullptr;
 }
 
 bool MemoTableFull(const MemoTable* table) { return MemoTableBytes(table) > table->limit_bytes; }

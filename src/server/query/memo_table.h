@@ -55,6 +55,16 @@ MemoEntry* AddMemo(MemoTable* table, const MemoKey* key);  // the key must not b
 bool AddMemoRow(MemoTable* table, MemoEntry* entry, TupleTableSlot* slot, bool only_fact);
 void ForgetMemoRows(MemoEntry* entry);
 
+// A stretch of keys seen, without results: hashes alone, an unequal key in some millions is taken for equal.
+struct MemoSample {
+  uint32* seen;  // null: none going on
+  uint32 mask;
+  uint32 draws, distinct;
+};
+void BeginMemoSample(MemoSample* sample, MemoryContext context, uint32 draws);
+void SampleMemo(MemoSample* sample, const MemoKey* key, uint32 epoch);  // keys of different epochs are never equal
+void EndMemoSample(MemoSample* sample);
+
 bool MemoTableFull(const MemoTable* table);
 Size MemoTableBytes(const MemoTable* table);
 void ClearMemoTable(MemoTable* table);

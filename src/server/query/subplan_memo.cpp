@@ -102,7 +102,7 @@ double LoopsOf(const Tracker* tracker, const PlanState* state) {
 void Tell(const Tracker* tracker, const SubplanMemo* memo) {
   const char* verdict = nullptr;
   const char* reason = nullptr;
-  if (memo->hits > 0) {
+  if (memo->advise ? memo->worth : memo->hits > 0) {
     verdict = memo->advise ? "advised" : "done";
     reason = "results of a correlated subquery by its parameters";
   } else if (memo->refusal != nullptr && LoopsOf(tracker, memo->child) >= kWorthTelling) {
@@ -151,10 +151,7 @@ void InstallMemos(Tracker* tracker) {
 void TickMemos(Tracker* tracker) {
   ForEachMemo(tracker, [](SubplanMemo* memo) {
     if (memo->standing != kMemoResting || NowNs() < memo->rest_until_ns) return;
-    memo->runs_at_judgement = memo->runs;
-    memo->hits_at_judgement = memo->hits;
-    memo->judge_at = memo->runs + memo->judge_interval;
-    memo->standing = memo->advise ? kMemoWatching : kMemoKeeping;
+    memo->standing = kMemoSampling;
     AttachMemo(memo);
   });
 }

@@ -14,7 +14,7 @@ namespace query_shaper {
 
 enum MemoStanding : sig_atomic_t {
   kMemoCounting,  // runs only
-  kMemoWatching,  // advise: looks what would be answered from memory
+  kMemoSampling,  // looks whether parameters repeat
   kMemoKeeping,   // answers from memory
   kMemoResting,   // taken out until rest_until_ns
   kMemoRefused,   // taken out: its results may differ from run to run
@@ -34,8 +34,10 @@ struct SubplanMemo {
   MemoKeyPart* parts;
   MemoKey key;
   MemoTable table;
+  MemoSample sample;
   TupleTableSlot* slot;
-  bool advise;
+  bool advise;  // samples and says what it saw
+  bool worth;   // advise: keeping results would have paid
 
   volatile MemoStanding standing;
   volatile int64_t rest_until_ns;
@@ -50,11 +52,13 @@ struct SubplanMemo {
   uint64_t runs_at_judgement, hits_at_judgement;
   uint64_t judge_at;        // runs
   uint32_t judge_interval;  // runs
-  uint64_t rows_kept;       // since the last judgement
-  uint64_t draws;           // since memory was empty
-  double resting_runs;      // estimated, while it rested
-  double run_ns;            // 0: unknown
-  int64_t timed_from_ns;    // 0: this run is not timed
+  uint32_t sample_interval;
+  uint64_t rows_kept;     // since the last judgement
+  uint64_t draws;         // since memory was empty
+  uint32_t epoch;         // grows when parameters from further out change
+  double resting_runs;    // estimated, while it rested
+  double run_ns;          // 0: unknown
+  int64_t timed_from_ns;  // 0: this run is not timed
   int64_t timed_ns;
   uint32_t untimed;  // runs until the next is timed
 };

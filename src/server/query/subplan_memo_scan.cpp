@@ -24,6 +24,11 @@ constexpr uint32_t kFirstInterval = 256;
 constexpr uint32_t kLongestInterval = 65536;
 constexpr uint32_t kTimedEvery = 16;
 constexpr double kWornOut = 0.1;  // share of hits below which a full memory is emptied
+constexpr uint32_t kLongestSample = 8192;
+constexpr double kSampleNs = 250;       // what one run in a sample costs more
+constexpr double kSampleShare = 0.002;  // of the time between two samples
+constexpr double kLeastRestNs = 10e6;
+constexpr double kBytesOfResult = 200;
 
 void RunAnew(SubplanMemo* memo) {
   // What changed further out was passed on when this node was reset; the memo stands between the child and the
@@ -53,7 +58,63 @@ void Clear(SubplanMemo* memo) {
   memo->draws = 0;
 }
 
-void Judge(SubplanMemo* memo) {
+void StartInterval(SubplanMemo* memo) {
+  memo->runs_at_judgement = memo->runs;
+  memo->hits_at_judgement = memo->hits;
+  memo->rows_kept = 0;
+  memo->judge_at = memo->runs + memo->judge_interval;
+}
+
+void StartSampling(SubplanMemo* memo) {
+  memo->judge_interval = memo->sample_interval;
+  StartInterval(memo);
+  BeginMemoSample(&memo->sample, memo->table.parent, memo->judge_interval);
+  memo->standing = kMemoSampling;
+}
+
+void StartKeeping(SubplanMemo* memo) {
+  memo->judge_interval = kFirstInterval;
+  StartInterval(memo);
+  memo->standing = kMemoKeeping;
+}
+
+void Rest(SubplanMemo* memo, double rest_ns) {
+  Clear(memo);
+  ++memo->rests;
+  if (memo->run_ns > 0) memo->resting_runs += rest_ns / memo->run_ns;
+  memo->rest_until_ns = NowNs() + static_cast<int64_t>(rest_ns);
+  DetachMemo(memo);
+  pg_compiler_barrier();  // from here on a tick may put it back
+  memo->standing = kMemoResting;
+}
+
+// A sample that shows no repeats costs little, so that tries may grow and come again soon.
+void JudgeSample(SubplanMemo* memo) {
+  MemoRecord record = {};
+  record.runs = record.draws = memo->sample.draws;
+  record.distinct = memo->sample.distinct;
+  record.hits = record.draws - record.distinct;
+  record.rows_kept = record.distinct;
+  record.run_ns = memo->run_ns;
+  record.runs_before = static_cast<double>(memo->runs) + memo->resting_runs;
+  record.capacity = static_cast<double>(memo->table.limit_bytes) / kBytesOfResult;
+  EndMemoSample(&memo->sample);
+  memo->sample_interval = Min(memo->sample_interval * 2, kLongestSample);
+  if (!JudgeMemo(record).keep) {
+    Rest(memo, Max(kLeastRestNs, record.runs * kSampleNs / kSampleShare));
+  } else if (memo->advise) {
+    // Seen enough to say so.
+    memo->worth = record.hits > 0;
+    memo->hits = static_cast<uint64_t>(record.hits);
+    memo->misses = static_cast<uint64_t>(record.distinct);
+    DetachMemo(memo);
+    memo->standing = kMemoOver;
+  } else {
+    StartKeeping(memo);
+  }
+}
+
+void JudgeKept(SubplanMemo* memo) {
   auto runs = static_cast<double>(memo->runs - memo->runs_at_judgement);
   auto hits = static_cast<double>(memo->hits - memo->hits_at_judgement);
   double entries = memo->table.entry_count;
@@ -69,56 +130,61 @@ void Judge(SubplanMemo* memo) {
                                       static_cast<double>(MemoTableBytes(&memo->table))
                                 : 1;
   MemoVerdict verdict = JudgeMemo(record);
-  memo->runs_at_judgement = memo->runs;
-  memo->hits_at_judgement = memo->hits;
-  memo->rows_kept = 0;
   memo->judge_interval = Min(memo->judge_interval * 2, kLongestInterval);
-  memo->judge_at = memo->runs + memo->judge_interval;
-  if (verdict.keep && memo->standing == kMemoWatching) {
-    // Seen enough to say what keeping results would be worth.
-    DetachMemo(memo);
-    memo->standing = kMemoOver;
-    return;
-  }
-  if (verdict.keep) {
-    if (!memo->frozen || hits >= kWornOut * runs) return;
+  StartInterval(memo);
+  if (!verdict.keep) {
+    Rest(memo, verdict.rest_ns);
+  } else if (memo->frozen && hits < kWornOut * runs) {
     Clear(memo);
     ++memo->clears;
-    return;
   }
-  Clear(memo);
-  ++memo->rests;
-  if (memo->run_ns > 0) memo->resting_runs += verdict.rest_ns / memo->run_ns;
-  memo->rest_until_ns = NowNs() + static_cast<int64_t>(verdict.rest_ns);
-  DetachMemo(memo);
-  pg_compiler_barrier();  // from here on a tick may put it back
-  memo->standing = kMemoResting;
 }
 
-// Whether this run is looked up at all.
-bool LooksUp(SubplanMemo* memo) {
-  switch (memo->standing) {
-    case kMemoCounting:
-      if (memo->runs < kCountedRuns && memo->run_ns < kLongRunNs && memo->child->plan->total_cost < kLongRunCost)
-        return false;
-      memo->refusal = MemoRefusal(memo->child);
-      if (memo->refusal != nullptr) {
-        DetachMemo(memo);
-        memo->standing = kMemoRefused;
-        return false;
-      }
-      memo->judge_interval = kFirstInterval;
-      memo->runs_at_judgement = memo->runs;
-      memo->judge_at = memo->runs + kFirstInterval;
-      memo->standing = memo->advise ? kMemoWatching : kMemoKeeping;
-      return true;
-    case kMemoWatching:
-    case kMemoKeeping:
-      if (memo->runs >= memo->judge_at) Judge(memo);
-      return memo->standing == kMemoWatching || memo->standing == kMemoKeeping;
-    default:
-      return false;
+// What is to be done with this run.
+MemoStanding Settle(SubplanMemo* memo) {
+  if (memo->standing == kMemoCounting) {
+    bool costly = memo->run_ns >= kLongRunNs || memo->child->plan->total_cost >= kLongRunCost;
+    if (memo->runs < kCountedRuns && !costly) return kMemoCounting;
+    memo->refusal = MemoRefusal(memo->child);
+    memo->sample_interval = kFirstInterval;
+    if (memo->refusal != nullptr) {
+      DetachMemo(memo);
+      memo->standing = kMemoRefused;
+    } else if (costly && !memo->advise) {
+      StartKeeping(memo);
+    } else {
+      StartSampling(memo);
+    }
+  } else if (memo->standing == kMemoSampling || memo->standing == kMemoKeeping) {
+    // After a rest.
+    if (memo->standing == kMemoSampling && memo->sample.seen == nullptr) StartSampling(memo);
+    if (memo->runs >= memo->judge_at) {
+      if (memo->standing == kMemoSampling)
+        JudgeSample(memo);
+      else
+        JudgeKept(memo);
+    }
   }
+  return memo->standing;
+}
+
+void LookUp(SubplanMemo* memo) {
+  ++memo->draws;
+  MemoEntry* entry = FindMemo(&memo->table, &memo->key);
+  if (entry != nullptr && (entry->complete || entry->row_count > 0)) {
+    ++memo->hits;
+    memo->entry = entry;
+    memo->position = 0;
+    memo->phase = MemoPhase::kReplay;
+    return;
+  }
+  ++memo->misses;
+  if (!memo->frozen) memo->frozen = MemoTableFull(&memo->table);
+  if (memo->frozen) return;
+  if (entry == nullptr) entry = AddMemo(&memo->table, &memo->key);
+  if (entry->oversized) return;
+  memo->entry = entry;
+  memo->phase = MemoPhase::kFill;
 }
 
 // The first call of a run: its parameters are set.
@@ -127,32 +193,15 @@ void Begin(SubplanMemo* memo) {
   ++memo->runs;
   memo->entry = nullptr;
   memo->phase = MemoPhase::kPass;
-  if (LooksUp(memo)) {
-    bool keeping = memo->standing == kMemoKeeping;
-    ++memo->draws;
+  MemoStanding standing = Settle(memo);
+  if (standing == kMemoSampling || standing == kMemoKeeping) {
     BuildMemoKey(&memo->key, memo->parts, memo->part_count, memo->node.ss.ps.state->es_param_exec_vals);
-    MemoEntry* entry = FindMemo(&memo->table, &memo->key);
-    if (entry != nullptr && (!keeping || entry->complete || entry->row_count > 0)) {
-      ++memo->hits;
-      if (keeping) {
-        memo->entry = entry;
-        memo->position = 0;
-        memo->phase = MemoPhase::kReplay;
-        return;
-      }
-    } else {
-      ++memo->misses;
-      if (entry == nullptr && !memo->frozen) {
-        memo->frozen = MemoTableFull(&memo->table);
-        if (!memo->frozen) entry = AddMemo(&memo->table, &memo->key);
-      }
-      if (keeping && entry != nullptr && !entry->oversized && !memo->frozen) {
-        memo->entry = entry;
-        memo->phase = MemoPhase::kFill;
-      }
-    }
+    if (standing == kMemoSampling)
+      SampleMemo(&memo->sample, &memo->key, memo->epoch);
+    else
+      LookUp(memo);
   }
-  RunAnew(memo);
+  if (memo->phase != MemoPhase::kReplay) RunAnew(memo);
 }
 
 // ANY and ALL may have left a result before its end, and now its end is asked for. The subplan runs from its start:
@@ -208,6 +257,7 @@ void Rescan(CustomScanState* node) {
   auto* memo = reinterpret_cast<SubplanMemo*>(node);
   if (!bms_is_subset(node->ss.ps.chgParam, memo->parameters)) {
     memo->child->chgParam = bms_add_members(memo->child->chgParam, node->ss.ps.chgParam);
+    ++memo->epoch;
     if (memo->table.buckets != nullptr) {
       Clear(memo);
       ++memo->clears;
