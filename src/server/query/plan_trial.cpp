@@ -82,6 +82,13 @@ const KnownPlan* FindKnown(const KnownPlans& known, uint64_t fingerprint) {
   return nullptr;
 }
 
+// The planner's own plan was tried, and nobody waited for its end.
+bool StockGivenUp(const KnownPlans& known) {
+  for (const KnownPlan& plan : known.plans)
+    if (plan.fingerprint != 0 && plan.origin == PlanOrigin::kStock && plan.given_up > 0) return true;
+  return false;
+}
+
 // What ChangePlans() carries to the record.
 struct Lesson {
   uint64_t fingerprint;
@@ -152,8 +159,11 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
   if (query_id == 0) query_id = NameByText(statement, source_text);
   KnownPlans known;
   GuardLimits limits = LimitsNow();
-  if (!RecallPlans(query_id, &known) || BestPlan(known, limits) == nullptr)
-    return AllJoinsLearned(note) ? statement : PlanStock(note, source_text, parameters);
+  bool recalled = RecallPlans(query_id, &known);
+  if (!recalled || BestPlan(known, limits) == nullptr) {
+    bool take = AllJoinsLearned(note) || (recalled && StockGivenUp(known));
+    return take ? statement : PlanStock(note, source_text, parameters);
+  }
   PlanChoice choice = ChoosePlan(known, NamePlan(statement), note->origin, true, limits);
   if (choice.verdict == PlanVerdict::kTake) return statement;
   if (choice.verdict == PlanVerdict::kPrefer) {
@@ -275,6 +285,8 @@ void LearnTimeOf(const Tracker* tracker) {
   if (!Guards() || tracker->worker || !tracker->complete || tracker->fingerprint == 0) return;
   // A plan that took over may have found finished work of the one before it.
   double ms = tracker->origin == PlanOrigin::kReplanned ? ElapsedMs(tracker) : PlanElapsedMs(tracker);
+  // Waiting for a lock or a client says nothing of the plan.
+  ms = Max(ms - tracker->progress.stalled_ms(), 0);
   Lesson lesson = LessonOf(tracker, ms);
   ChangePlans(
       tracker->plan.query_id,
