@@ -68,11 +68,12 @@ my $verdict = "verdict || ': ' || reason";
 # A shadow that has come and gone leaves its rows: the statement's plan shows them.
 sub run_beside
 {
-	my ($sql) = @_;
+	my ($sql, $look) = @_;
 	my $running = start_long($sql);
 	$node->poll_query_until('postgres', "SELECT bool_or(elapsed > interval '500 ms') FROM query_shaper.activity WHERE pid = $running->{pid}")
 	  or die 'it ended too early';
 	shadows(0, 'the shadow ends while its statement runs');
+	$look->($running->{pid}) if $look;
 	end_long($running);
 	return;
 }
@@ -145,7 +146,11 @@ $node->safe_psql('postgres', <<~'SQL');
 	SQL
 my $reader = "SET test.owner = 'reader'; SET ROLE reader; ";
 is($node->safe_psql('postgres', "$reader SELECT count(*) $joins"), '9000', 'row security holds in the statement');
-run_beside($reader . $long);
+run_beside($reader . $long, sub {
+	my ($pid) = @_;
+	ok($node->poll_query_until('postgres', "SELECT bool_or(refined_rows BETWEEN 500 AND 3000) FROM query_shaper.activity_nodes"
+		. " WHERE pid = $pid AND relation LIKE '%fact'"), 'the tracker goes by its rows');
+});
 like(told($verdict, "AND usename = 'reader'"), qr/^done: a sampled run checked/, 'a role that may not log in, under one that may');
 cmp_ok(told("(details->>'largest_factor')::float8", "AND usename = 'reader'"), '>', 15, 'its shadow sees what the policy lets through');
 $node->safe_psql('postgres', 'ALTER TABLE fact DISABLE ROW LEVEL SECURITY');

@@ -257,4 +257,24 @@ void Progress::PlanRows(const PlanTree& plan, const Pace* pace) {
   }
 }
 
+void Progress::Believe(const PlanTree& plan, const double* rows, const double* log_sd) {
+  double ratio[kMaxPlanNodes];  // of what is believed now to what was before
+  for (int k = 0; k < count_; ++k) {
+    const int i = order_[k];
+    NodeState& state = states_[i];
+    const int outer = links_[i].outer;
+    ratio[i] = outer >= 0 ? ratio[outer] : 1;
+    if (state.finished) {
+      ratio[i] = 1;
+    } else if (rows[i] >= 0) {
+      ratio[i] = (rows[i] + 0.5) / (state.prior + 0.5);
+      state.log_sd = std::max(log_sd[i], 0.02);
+      state.strength = std::clamp(kPriorStrength / (state.log_sd * state.log_sd), 0.005, 2.0);
+    } else if (Groups(plan.nodes[i])) {
+      ratio[i] = std::min(ratio[i], 1.0);
+    }
+    state.prior *= ratio[i];
+  }
+}
+
 }  // namespace query_shaper

@@ -74,6 +74,10 @@ class Progress {
   // counters[i] belongs to plan.nodes[i] of the same plan given to Begin().
   TimeLeft Update(const PlanTree& plan, const NodeCounters* counters, const Tick& tick);
 
+  // What a sample beside the run tells of the nodes' rows in all; rows[i] < 0: nothing, the node goes with its input.
+  // Async-signal-safe.
+  void Believe(const PlanTree& plan, const double* rows, const double* log_sd);
+
   // Figures for Revise(): refined over planned work, observed over expected speed, share of work seen.
   double work_ratio() const { return work_ratio_; }
   double speed_ratio() const { return speed_ratio_; }

@@ -3,6 +3,7 @@
 
 #include "server/query/counting.h"
 #include "server/query/replan.h"
+#include "server/query/shadow_launch.h"
 
 namespace query_shaper {
 
@@ -62,7 +63,7 @@ int ObserveRows(Tracker* tracker, RowOverride* overrides, int capacity, double* 
     AddOverride(overrides, &count, capacity,
                 RowOverride{key.key, key.constants.hash, rows, exact < 0 || filtered_groups});
   }
-  return count;
+  return AddShadowRows(tracker, overrides, count, capacity, believed);
 }
 
 }  // namespace query_shaper

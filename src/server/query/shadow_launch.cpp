@@ -3,6 +3,7 @@
 #include "server/query/shadow_launch.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "server/query/block_runs.h"
 #include "server/query/sampled_query.h"
@@ -29,6 +30,7 @@ namespace query_shaper {
 namespace {
 
 constexpr double kShortest = 0.25;
+constexpr double kNormal95 = 1.645;
 
 // The shadow of one statement of this process: more at once would only be in each other's way.
 struct Mine {
@@ -242,16 +244,53 @@ void ConsiderShadow(const Tracker* tracker) {
   }
 }
 
-int ShadowRows(const Tracker* tracker, RowOverride* out, int capacity) {
-  if (!IsMine(tracker)) return 0;
-  ShadowRow rows[kShadowRows];
-  const int count = std::min(CopyShadowRows(mine.slot, rows, kShadowRows), capacity);
-  for (int i = 0; i < count; ++i) out[i] = {rows[i].key, rows[i].constants, rows[i].rows, false};
-  return std::max(count, 0);
+bool AdoptShadow(Tracker* tracker) {
+  static ShadowRow rows[kShadowRows];
+  static double totals[kMaxPlanNodes], log_sd[kMaxPlanNodes];
+  if (!IsMine(tracker) || mine.slot->row_count == 0) return false;
+  // After a swap the new plan has to be told, too.
+  const uint32 version = pg_atomic_read_u32(&mine.slot->sequence) + static_cast<uint32>(tracker->changes.swaps) + 1;
+  if (version == tracker->shadow_seen) return false;
+  const int count = CopyShadowRows(mine.slot, rows, kShadowRows);
+  if (count <= 0) return false;
+  tracker->shadow_seen = version;
+  const PlanNote* const note = NoteOf(tracker->query->plannedstmt);
+  bool doubt = false;
+  for (int i = 0; i < tracker->plan.count; ++i) totals[i] = -1;
+  for (int r = 0; r < count; ++r) {
+    const int id = NodeNamed(note, rows[r]);
+    const int i = id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
+    if (i < 0 || note->keys[id].repeated || note->keys[id].partial) continue;
+    const double planned = tracker->plan.nodes[i].rows;
+    totals[i] = rows[r].rows;
+    log_sd[i] = std::log((rows[r].high + 1) / (rows[r].low + 1)) / (2 * kNormal95);
+    doubt = doubt || (rows[r].join && rows[r].low > std::max(planned, 1.0) * settings::replan_factor);
+  }
+  tracker->progress.Believe(tracker->plan, totals, log_sd);
+  return doubt && tracker->changes.note != nullptr && tracker->rows_before == 0 &&
+         tracker->query->estate->es_processed == 0;
 }
 
-uint32 ShadowVersion(const Tracker* tracker) {
-  return IsMine(tracker) && mine.slot->row_count > 0 ? pg_atomic_read_u32(&mine.slot->sequence) : 0;
+int AddShadowRows(const Tracker* tracker, RowOverride* overrides, int count, int capacity, double* believed) {
+  if (!IsMine(tracker)) return count;
+  ShadowRow rows[kShadowRows];
+  const int found = CopyShadowRows(mine.slot, rows, kShadowRows);
+  const PlanNote* const note = NoteOf(tracker->query->plannedstmt);
+  for (int r = 0; r < found; ++r) {
+    const int id = NodeNamed(note, rows[r]);
+    const int i = id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
+    RowOverride* known = nullptr;
+    for (int k = 0; k < count && known == nullptr; ++k)
+      if (overrides[k].key == rows[r].key && overrides[k].constants == rows[r].constants) known = &overrides[k];
+    if (known == nullptr && count == capacity) continue;
+    if (known != nullptr && !known->at_least) continue;
+    if (i >= 0 && !note->keys[id].repeated) believed[i] = std::max(believed[i], rows[r].rows);
+    if (known == nullptr)
+      overrides[count++] = {rows[r].key, rows[r].constants, rows[r].rows, false};
+    else
+      *known = {known->key, known->constants, std::max(known->rows, rows[r].rows), false};
+  }
+  return count;
 }
 
 void EndShadow(const Tracker* tracker, bool tell) {

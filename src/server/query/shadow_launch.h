@@ -9,11 +9,12 @@ namespace query_shaper {
 // on nothing seen; otherwise, or when it cannot, nothing or an event.
 void ConsiderShadow(const Tracker* tracker);
 
-// Rows found by the tracked statement's shadow, at most `capacity`. Safe in signal context.
-int ShadowRows(const Tracker* tracker, RowOverride* out, int capacity);
+// Signal context: makes the tracker's progress go by what the shadow has found since the last call. True when it says
+// that the running plan rests on wrong rows.
+bool AdoptShadow(Tracker* tracker);
 
-// Grows whenever ShadowRows() has more to tell; 0: nothing yet. Safe in signal context.
-uint32 ShadowVersion(const Tracker* tracker);
+// Adds what the shadow has found to what the running plan has shown, which comes first. believed as in ObserveRows().
+int AddShadowRows(const Tracker* tracker, RowOverride* overrides, int count, int capacity, double* believed);
 
 // The statement is over: its shadow is stopped; tell: an event says what it found. Never raises.
 void EndShadow(const Tracker* tracker, bool tell);

@@ -422,6 +422,7 @@ void TickTracker(Tracker* tracker) {
   if (memory_kb > static_cast<double>(tracker->peak_memory_kb))
     tracker->peak_memory_kb = static_cast<int64_t>(memory_kb);
   if (!tracker->worker) {
+    if (AdoptShadow(tracker)) tracker->errands = tracker->errands | kErrandReplan;
     tracker->time_left = tracker->progress.Update(tracker->plan, tracker->counters, tick);
     RecordTick(tracker, tick);
     Revise(tracker, tick.elapsed_ms);

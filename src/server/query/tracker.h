@@ -88,10 +88,11 @@ struct Tracker {
   int64_t peak_memory_kb;
   uint64_t fingerprint;
   PlanChanges changes;
-  bool comparing;     // discrepancy_test has begun with the running plan
-  PlanOrigin origin;  // of the running plan
-  bool trial_over;    // it was given up, or cannot be
-  Probation trial;    // of the running plan; known_ms 0: none
+  bool comparing;      // discrepancy_test has begun with the running plan
+  PlanOrigin origin;   // of the running plan
+  bool trial_over;     // it was given up, or cannot be
+  Probation trial;     // of the running plan; known_ms 0: none
+  uint32 shadow_seen;  // version of the shadow's rows and plan that the tracker goes by, 0: none
   RunawayState runaway;
   GrowthState growth;
   FeatureVector features;

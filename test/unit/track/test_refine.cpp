@@ -1,6 +1,7 @@
 // Refined rows by shape of plan, and what a finished run teaches of them.
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -68,6 +69,26 @@ BOOST_AUTO_TEST_CASE(rows_of_a_join_stay_within_what_its_keys_allow) {
     progress->Update(plan, counters, At(550));
     BOOST_TEST((Refined(*progress, 1) <= 1e6) == unique);
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_sample_tells_is_believed_before_anything_was_counted) {
+  PlanTree plan = JoinPlan();
+  plan.nodes[1].rows = 1;
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  JoinAt(counters, 0.1);
+  progress->Update(plan, counters, At(100));
+  BOOST_TEST(Refined(*progress, 1) < 1000);
+  double rows[kMaxPlanNodes], log_sd[kMaxPlanNodes] = {};
+  std::fill(rows, rows + kMaxPlanNodes, -1.0);
+  rows[1] = 5e7;
+  log_sd[1] = 0.1;
+  progress->Believe(plan, rows, log_sd);
+  progress->Update(plan, counters, At(110));
+  BOOST_TEST(Refined(*progress, 1) > 2e7);
+  BOOST_TEST(Refined(*progress, 1) < 1e8);
+  BOOST_TEST(Refined(*progress, 4) == 1e6, boost::test_tools::tolerance(0.1));
 }
 
 BOOST_AUTO_TEST_CASE(a_material_read_once_is_no_finished_loop) {
