@@ -175,6 +175,15 @@ RESET plan_cache_mode;
 DEALLOCATE generic;
 SET query_shaper.mode = off;
 
+-- The clauses behind a key are cut between characters.
+SET query_shaper.mode = shape;
+CREATE TABLE "größe" ("länge" int, "zäääääääääääääääääääääääääähler" int);
+SELECT count(*) FROM "größe" WHERE "länge" = 1 AND "zäääääääääääääääääääääääääähler" IN (1, 2) AND "zäääääääääääääääääääääääääähler" > 0
+  AND "zäääääääääääääääääääääääääähler" < 9 AND "zäääääääääääääääääääääääääähler" <> 5 AND "zäääääääääääääääääääääääääähler" <> 6;
+SET query_shaper.mode = off;
+SELECT query_shaper.flush();
+SELECT octet_length(clauses) BETWEEN 250 AND 255 AS cut FROM query_shaper.row_estimates WHERE relations::text LIKE '%größe%';
+DROP TABLE "größe";
 -- A table that has changed much is planned by its statistics.
 TRUNCATE part;
 INSERT INTO part SELECT g, 1, 7, 21, 1 FROM generate_series(1, 30000) g;

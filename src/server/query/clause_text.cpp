@@ -3,6 +3,7 @@
 #include "server/query/clause_text.h"
 extern "C" {
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
@@ -180,6 +181,8 @@ char* ClauseText(const QueryLevel* level, Relids relids, RowKind kind, const Lis
     appendStringInfoString(&text.out, "BY ");
     AppendList(&text, get_sortgrouplist_exprs(const_cast<List*>(clauses), targets), ", ");
   }
+  // Cut between characters: the text goes to a table.
+  text.out.data[pg_mbcliplen(text.out.data, text.out.len, kRowClauseBytes - 1)] = '\0';
   return text.out.len > 0 ? text.out.data : nullptr;
 }
 
