@@ -39,7 +39,7 @@ static_assert(std::is_trivially_copyable_v<Pace>);
 
 // Database-wide scale of the 80 % band: quantile of |z| by context (0 first run, 1 repeated) and quarter of the run.
 struct BandScale {
-  float z80[2][4] = {{1.2f, 0.75f, 0.65f, 0.8f}, {1.25f, 1.0f, 0.75f, 0.8f}};
+  float z80[2][4] = {{1.2f, 0.75f, 0.65f, 0.8f}, {1.1f, 0.85f, 0.65f, 0.7f}};
 };
 static_assert(std::is_trivially_copyable_v<BandScale>);
 
