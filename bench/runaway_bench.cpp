@@ -87,7 +87,7 @@ class Course {
   }
 
   // Runs with runaway = pause; returns the time from the decision until the statement was seen paused, -1 if it never
-  // was. It is resumed then and runs to its end.
+  // was. It is cancelled then.
   double PauseMs(const std::string& sql) {
     const double begun_ms = EpochMs();
     auto run = std::async(std::launch::async, [&] { return Run(sql, "pause"); });
@@ -96,7 +96,7 @@ class Course {
       const pqxx::result rows = ours_->Ask(kDatabase, "SELECT pid FROM query_shaper.activity WHERE state = 'paused'");
       if (rows.empty()) continue;
       if (paused_ms < 0) paused_ms = EpochMs();
-      ours_->Ask(kDatabase, std::string("SELECT query_shaper.resume(") + rows[0][0].c_str() + ")");
+      ours_->Ask(kDatabase, std::string("SELECT pg_cancel_backend(") + rows[0][0].c_str() + ")");
     }
     run.get();
     const Flag flag = FindFlag(begun_ms, "done");
@@ -133,7 +133,7 @@ class Course {
           break;
         }
       }
-      ours_->Ask(kDatabase, "SELECT query_shaper.resume(" + pid + ")");
+      ours_->Ask(kDatabase, "SELECT pg_cancel_backend(" + pid + ")");
     }
     run.get();
     return took_ms;

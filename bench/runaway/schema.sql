@@ -15,7 +15,7 @@ CREATE INDEX ON orders (status);
 CREATE INDEX ON orders (customer);
 CREATE INDEX ON steps (customer);
 CREATE FUNCTION slow_note(x text) RETURNS int LANGUAGE plpgsql STABLE AS
-$$ DECLARE n int := 0; BEGIN FOR i IN 1..400 LOOP n := n + length(x || i); END LOOP; RETURN n; END $$;
+$$ DECLARE n int := 0; BEGIN FOR i IN 1..150 LOOP n := n + length(x || i); END LOOP; RETURN n; END $$;
 VACUUM ANALYZE;
 
 CREATE PROCEDURE grow() LANGUAGE sql BEGIN ATOMIC
