@@ -246,6 +246,7 @@ void EndHook(QueryDesc* query) {
   EndShadow(tracker, true);
   LearnTimeOf(tracker);
   ReportMemos(tracker, false);
+  NoteGivenUp(tracker);
   TakeEndedPlans(tracker, &ended);
   ReleaseTracker(tracker);
   previous_end(query);
@@ -264,6 +265,7 @@ void InstallExecutorHooks() {
   previous_end = ExecutorEnd_hook ? ExecutorEnd_hook : standard_ExecutorEnd;
   ExecutorEnd_hook = EndHook;
   InstallWholeEstimates();
+  InstallReplanExplain();
 }
 
 }  // namespace query_shaper

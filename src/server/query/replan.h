@@ -75,6 +75,10 @@ void ForwardTo(StartedReceiver* started, DestReceiver* real);
 // Ends the old plan's nodes and starts the new plan. May raise: the statement fails then.
 void SwapPlan(Frame* frame);
 
+// replan_explain.cpp: at ExecutorEnd, for the line that EXPLAIN (ANALYZE) adds.
+void NoteGivenUp(const Tracker* tracker);
+void InstallReplanExplain();
+
 // At ExecutorEnd, around it: the states of plans given up live until then.
 struct EndedPlans {
   PlannedStmt* first_plan;

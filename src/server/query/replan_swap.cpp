@@ -273,7 +273,9 @@ void SwapPlan(Frame* frame) {
     changes->home = query->estate->es_query_cxt;
   }
   StopClock(query->totaltime);
-  Count(kMetricKeptRows, static_cast<uint64_t>(KeptRows(tracker, wanted.plan)));
+  double kept_rows = KeptRows(tracker, wanted.plan);
+  Count(kMetricKeptRows, static_cast<uint64_t>(kept_rows));
+  changes->kept_rows += kept_rows;
   SettleKeptWork(tracker, wanted.plan);
   EndNodes(query);
   changes->ended[changes->swaps++] = query->estate;

@@ -48,6 +48,7 @@ struct PlanChanges {
   double asked_ms;    // of the running plan's time, when it was last in doubt
   double asking_ms;   // spent on looking for better plans
   double swapped_ms;  // ElapsedMs() when the running plan began
+  double kept_rows;   // of finished work that new plans took over
   KeptSet* kept;      // finished work of plans given up; in `home`, null: none
   bool starter_known;
   Oid starter;  // under whose rights the statement was started
