@@ -58,8 +58,8 @@ Template ParseTemplate(const std::string& name, const std::string& text) {
 }
 
 std::vector<Template> ReadTemplates(const Options& options) {
-  const bool made = options.DataDir().empty() || options.Text("data-sets", "") == "made";
-  return ReadTemplatesOf(options, made ? "bench/made/templates" : "bench/workload");
+  const std::string set = options.Text("data-sets", options.DataDir().empty() ? "made" : "");
+  return ReadTemplatesOf(options, HasSchema(options, set) ? "bench/" + set + "/templates" : "bench/workload");
 }
 
 std::vector<Template> ReadTemplatesOf(const Options& options, const std::string& folder) {
