@@ -58,6 +58,17 @@ SELECT query_shaper.lift_runaway(:query_id);
 SELECT query_shaper.lift_runaway(NULL);
 RESET client_min_messages;
 
+-- A role that forgets its own statement has not lifted it.
+SET ROLE shaper_ordinary;
+SELECT min(a.k) AS cancelled FROM stale a JOIN stale b ON a.k <> b.k WHERE a.id + b.id > 9;
+SELECT query_shaper.flush();
+SELECT query_shaper.forget(query_id) FROM query_shaper.events WHERE action = 'cancel' AND verdict = 'done' ORDER BY at DESC LIMIT 1;
+SELECT query_shaper.flush();
+SELECT min(a.k) AS cancelled FROM stale a JOIN stale b ON a.k <> b.k WHERE a.id + b.id > 10;
+SELECT query_shaper.flush();
+SELECT details ->> 'look_alike' AS look_alike FROM query_shaper.events WHERE action = 'cancel' ORDER BY at DESC LIMIT 1;
+RESET ROLE;
+
 -- Another one is stopped; one like it that behaves lifts it too.
 SELECT sum(a.k) AS cancelled FROM stale a JOIN stale b ON a.k <> b.k WHERE a.id + b.id > 9;
 SELECT sum(a.k) AS cancelled FROM stale a JOIN stale b ON a.k <> b.k WHERE a.id + b.id > 10;

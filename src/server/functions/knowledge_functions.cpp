@@ -6,6 +6,7 @@
 #include "pg/guard.h"
 #include "server/functions/caller.h"
 #include "server/store/knowledge.h"
+#include "server/store/row_knowledge.h"
 extern "C" {
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -94,10 +95,15 @@ QUERY_SHAPER_FUNCTION(query_shaper_forget) {
       "DELETE FROM query_shaper.profile_data WHERE query_id = $1 AND NOT EXISTS "
       "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
       1, types, values);
-  const uint64 plans = RunOnTables(
-      "DELETE FROM query_shaper.known_plan_data WHERE query_id = $1 AND NOT EXISTS "
-      "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
-      1, types, values);
+  // The mark of a stopped runaway is the administrator's to lift.
+  static KnownPlans known;
+  const bool marked = RecallPlans(query_id, &known) && known.runaway != 0;
+  const uint64 plans = marked && !all
+                           ? 0
+                           : RunOnTables(
+                                 "DELETE FROM query_shaper.known_plan_data WHERE query_id = $1 AND NOT EXISTS "
+                                 "(SELECT FROM query_shaper.history_data WHERE query_id = $1)",
+                                 1, types, values);
   SPI_finish();
   BecomeCaller(caller);
   if (plans > 0)
