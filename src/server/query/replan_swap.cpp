@@ -21,6 +21,8 @@ extern "C" {
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "partitioning/partdesc.h"
+#include "postmaster/bgworker.h"
+#include "storage/shm_mq.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 }
@@ -48,6 +50,26 @@ constexpr unsigned kStarters = 16;  // a power of two
 Starter starters[kStarters];
 unsigned starter_turn = 0;
 
+// Ends the workers of a Gather and forgets what they might still say. ExecParallelCleanup() frees their parameters and
+// their shared area at once, where a worker that starts late would read them: none may be left by then. May raise, a
+// cancel while it waits; what is left then is ended with the transaction.
+void StopWorkers(ParallelContext* context) {
+  if (context == nullptr || context->worker == nullptr) return;
+  for (int i = 0; i < context->nworkers_launched; ++i) {
+    ParallelWorkerInfo* worker = &context->worker[i];
+    if (worker->error_mqh == nullptr) continue;
+    TerminateBackgroundWorker(worker->bgwhandle);
+    shm_mq_detach(worker->error_mqh);
+    worker->error_mqh = nullptr;
+  }
+  for (int i = 0; i < context->nworkers_launched; ++i) {
+    if (context->worker[i].bgwhandle == nullptr) continue;
+    if (WaitForBackgroundWorkerShutdown(context->worker[i].bgwhandle) == BGWH_POSTMASTER_DIED)
+      ereport(FATAL,
+              (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("postmaster exited while a parallel plan was being replaced")));
+  }
+}
+
 // Nodes on the stack were cut off with their clocks running, and workers are not to be waited for: their rows are not
 // wanted any more.
 void StopNode(PlanState* state, void*) {
@@ -55,7 +77,9 @@ void StopNode(PlanState* state, void*) {
   ParallelExecutorInfo* parallel = nullptr;
   if (IsA(state, GatherState)) parallel = reinterpret_cast<GatherState*>(state)->pei;
   if (IsA(state, GatherMergeState)) parallel = reinterpret_cast<GatherMergeState*>(state)->pei;
-  if (parallel != nullptr) parallel->finished = true;
+  if (parallel == nullptr) return;
+  StopWorkers(parallel->pcxt);
+  parallel->finished = true;
 }
 
 void StopClock(Instrumentation* total) {
