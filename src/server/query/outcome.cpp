@@ -62,12 +62,26 @@ static void FillNodes(const Tracker* tracker, bool nodes_alive, OutcomeRecord* r
   }
 }
 
-// A statement tracked late was read from memory alone: now there is time for names and features.
+// A statement tracked late was read from memory alone: now there is time for its names.
+static void ReadLate(Tracker* tracker, PlanTree* full) {
+  const QueryDesc* query = tracker->query;
+  MemoryContext caller = MemoryContextSwitchTo(query->estate->es_query_cxt);
+  ReadPlan(query->plannedstmt, ReadDepth::kFull, full);
+  if (full->query_id == 0) full->query_id = NameByText(query->plannedstmt, query->sourceText);
+  tracker->plan.query_id = full->query_id;
+  MemoryContextSwitchTo(caller);
+}
+
+void NameLateStatement(Tracker* tracker) {
+  if (tracker->fingerprint != 0) return;
+  static PlanTree full;
+  ReadLate(tracker, &full);
+  pg::Advise("name a plan", [&] { tracker->fingerprint = PlanFingerprint(full); });
+}
+
 static void DescribeLate(Tracker* tracker) {
   static PlanTree full;
-  const QueryDesc* query = tracker->query;
-  ReadPlan(query->plannedstmt, ReadDepth::kFull, &full);
-  if (full.query_id == 0) tracker->plan.query_id = NameByText(query->plannedstmt, query->sourceText);
+  ReadLate(tracker, &full);
   if (!pg::Advise("describe a statement", [&] {
         tracker->fingerprint = PlanFingerprint(full);
         tracker->features = ExtractFeatures(full, Moment());
@@ -103,11 +117,8 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
     RememberSlow(tracker->query->plannedstmt->queryId);
     // After an error there is no transaction to read catalogs in.
     if (failed) return;
-    MemoryContext caller = MemoryContextSwitchTo(tracker->query->estate->es_query_cxt);
-    bool wanted = settings::mode != kModeOff && OutcomesWanted();
-    if (wanted) DescribeLate(tracker);
-    MemoryContextSwitchTo(caller);
-    if (!wanted) return;
+    if (settings::mode == kModeOff || !OutcomesWanted()) return;
+    DescribeLate(tracker);
   } else if (!tracker->outcomes_wanted) {
     return;
   }

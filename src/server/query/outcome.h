@@ -7,6 +7,10 @@ namespace query_shaper {
 // Sends the outcome once; does nothing when nobody learns in this database. error_sqlstate 0: ended normally.
 void SendTrackedOutcome(Tracker* tracker, int error_sqlstate);
 
+// Gives a statement that was tracked late its query_id and fingerprint; does nothing for one that has them. Allocates
+// in the query's memory.
+void NameLateStatement(Tracker* tracker);
+
 // True when the statement was planned cheap before and ran long all the same. One read of shared memory.
 bool KnownSlow(uint64_t query_id);
 void RememberSlow(uint64_t query_id);

@@ -57,16 +57,20 @@ PlannedStmt* PlanStock(const PlanNote* note, const char* source_text, ParamListI
   return stock;
 }
 
-// The rows that made the best plan, once more.
+// The rows that made the best plan, once more. overrides: kPlanRows of them, which live as long as the order.
+void OrderBest(const KnownPlans& known, RowOverride* overrides, PlanningOrder* order) {
+  int count = Min(Max(known.best_row_count, 0), kPlanRows);
+  for (int i = 0; i < count; ++i)
+    overrides[i] = {known.best_rows[i].key, 0, static_cast<double>(known.best_rows[i].rows), false};
+  order->overrides = overrides;
+  order->override_count = count;
+}
+
 PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters,
                       const KnownPlans& known) {
   RowOverride overrides[kPlanRows];
   PlanningOrder order;
-  int count = Min(Max(known.best_row_count, 0), kPlanRows);
-  for (int i = 0; i < count; ++i)
-    overrides[i] = {known.best_rows[i].key, 0, static_cast<double>(known.best_rows[i].rows), false};
-  order.overrides = overrides;
-  order.override_count = count;
+  OrderBest(known, overrides, &order);
   PlannedStmt* best = PlanAgain(note, source_text, parameters, order);
   if (PlanNote* best_note = NoteOf(best)) best_note->origin = PlanOrigin::kLearned;
   return best;
@@ -235,10 +239,7 @@ void GiveUpTrial(Tracker* tracker) {
     const KnownPlan* best = nullptr;
     if (RecallPlans(tracker->plan.query_id, &known)) best = BestPlan(known, LimitsNow());
     if (best != nullptr && best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
-      for (int i = 0; i < Min(known.best_row_count, kPlanRows); ++i)
-        overrides[i] = {known.best_rows[i].key, 0, static_cast<double>(known.best_rows[i].rows), false};
-      order.overrides = overrides;
-      order.override_count = Min(known.best_row_count, kPlanRows);
+      OrderBest(known, overrides, &order);
     } else {
       order.use_learned = false;
     }

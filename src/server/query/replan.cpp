@@ -14,10 +14,12 @@
 #include "server/query/carry_out.h"
 #include "server/query/counting.h"
 #include "server/query/kept_work.h"
+#include "server/query/outcome.h"
 #include "server/query/plain_explain.h"
 #include "server/query/plan_trial.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
+#include "server/store/learned_rows.h"
 extern "C" {
 #include "access/parallel.h"
 #include "optimizer/optimizer.h"
@@ -53,10 +55,6 @@ struct Answer {
 
 bool Forced() { return pg::FaultIs("replan", "force"); }
 
-double NowSeconds() {
-  return static_cast<double>(GetCurrentTimestamp()) / 1e6 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
-}
-
 void StopAsking(Tracker* tracker) {
   tracker->changes.note = nullptr;
   for (int i = 0; i < tracker->plan.count; ++i) SetRowLimit(tracker->nodes[i].wrapper, kNoRowLimit);
@@ -78,20 +76,11 @@ void Tell(const Tracker* tracker, int node_id, const Answer& answer, const NewPl
   RecordEvent("replan", answer.verdict, tracker->plan.query_id, node_id, answer.reason, details);
 }
 
-// A statement tracked late was read from memory alone: the shape of its plan has no name yet.
-void NameLatePlan(Tracker* tracker) {
-  if (tracker->fingerprint != 0) return;
-  static PlanTree full;
-  ReadPlan(tracker->query->plannedstmt, ReadDepth::kFull, &full);
-  if (full.query_id == 0) full.query_id = NameByText(tracker->query->plannedstmt, tracker->query->sourceText);
-  tracker->plan.query_id = full.query_id;
-  pg::Advise("name a plan", [&] { tracker->fingerprint = PlanFingerprint(full); });
-}
-
 double Interruptions(int64_t query_id) {
   static KnownPlans plans;
   if (!RecallPlans(query_id, &plans)) return 0;
-  return DecayedInterruptions(plans.interruptions, plans.interrupted_s, NowSeconds(), settings::half_life_s);
+  return DecayedInterruptions(plans.interruptions, plans.interrupted_s, EpochSeconds(GetCurrentTimestamp()),
+                              settings::half_life_s);
 }
 
 UncertainTime Blend(const UncertainTime& a, const UncertainTime& b) {
@@ -208,7 +197,7 @@ void Ask(Tracker* tracker, TrackedNode* node, NewPlan* plan, Answer* answer) {
   answer->verdict = "failed";
   answer->reason = "the statement could not be planned again";
   TickTracker(tracker);
-  NameLatePlan(tracker);
+  NameLateStatement(tracker);
   PlanningOrder order;
   order.overrides = overrides;
   order.override_count = ObserveRows(tracker, overrides, kObserved, believed);

@@ -10,6 +10,7 @@
 #include "server/query/subplan_memo.h"
 #include "server/settings.h"
 #include "server/store/row_knowledge.h"
+#include "server/store/learned_rows.h"
 extern "C" {
 #include "access/parallel.h"
 #include "access/xact.h"
@@ -133,7 +134,7 @@ void StartNodes(QueryDesc* query, PlannedStmt* plan) {
 void CountInterruptionOf(int64_t query_id) {
   GuardLimits limits;
   limits.regret_limit = settings::regret_limit;
-  limits.now_s = static_cast<double>(GetCurrentTimestamp()) / 1e6 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
+  limits.now_s = EpochSeconds(GetCurrentTimestamp());
   limits.half_life_s = settings::half_life_s;
   ChangePlans(
       query_id, [](KnownPlans* plans, void* context) { CountInterruption(plans, *static_cast<GuardLimits*>(context)); },

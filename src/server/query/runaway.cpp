@@ -1,11 +1,11 @@
 #include "pg/pg.h"
 
-#include "core/plan/fingerprint.h"
 #include "server/query/runaway.h"
 
 #include <cmath>
 
 #include "pg/guard.h"
+#include "server/query/outcome.h"
 #include "server/query/pause.h"
 #include "server/query/tracker.h"
 #include "server/settings.h"
@@ -79,18 +79,6 @@ void AskForPause() {
     pg_atomic_write_u32(&worker->request, kRequestPause);
     SetLatch(&ProcGlobal->allProcs[i].procLatch);
   }
-}
-
-// A statement tracked late was read from memory alone: its plan has no name yet.
-void NameLate(Tracker* tracker) {
-  if (tracker->fingerprint != 0) return;
-  static PlanTree full;
-  MemoryContext caller = MemoryContextSwitchTo(tracker->query->estate->es_query_cxt);
-  ReadPlan(tracker->query->plannedstmt, ReadDepth::kFull, &full);
-  if (tracker->plan.query_id == 0)
-    tracker->plan.query_id = NameByText(tracker->query->plannedstmt, tracker->query->sourceText);
-  pg::Advise("name a plan", [&] { tracker->fingerprint = PlanFingerprint(full); });
-  MemoryContextSwitchTo(caller);
 }
 
 void RememberStopped(const Tracker* tracker) {
@@ -220,7 +208,7 @@ void CarryOutRunaway(Tracker* tracker) {
   if (state->stage != RunawayStage::kDecided) return;
   state->stage = RunawayStage::kCarriedOut;
   char reason[kEventTextBytes], details[kEventTextBytes];
-  NameLate(tracker);
+  NameLateStatement(tracker);
   Explain(*state, reason, sizeof reason, details, sizeof details);
   RecordEvent(ActionName(*state), VerdictName(*state), tracker->plan.query_id, -1, reason, details);
   RememberStopped(tracker);

@@ -3,6 +3,7 @@
 #ifdef QUERY_SHAPER_FAULT_POINTS
 #include "core/track/recording.h"
 #include "server/query/tick_record.h"
+#include "server/store/learned_rows.h"
 
 #include "pg/fault_point.h"
 
@@ -53,7 +54,7 @@ void RecordStart(const Tracker* tracker) {
   RecordedStart start;
   start.query_id = tracker->plan.query_id;
   start.fingerprint = tracker->fingerprint;
-  start.at_s = static_cast<double>(tracker->started) / 1e6 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
+  start.at_s = EpochSeconds(tracker->started);
   start.database = MyDatabaseId;
   start.plan_count = tracker->plan.count;
   start.uses_jit = tracker->plan.uses_jit;

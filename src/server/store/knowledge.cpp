@@ -4,6 +4,7 @@
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 #include "server/store/shared_profiles.h"
+#include "server/store/learned_rows.h"
 
 #include <cstdio>
 #include <exception>
@@ -278,8 +279,7 @@ double SecondsSinceLastRun(int64_t query_id, uint64_t fingerprint) {
   if (entry != nullptr && entry->profile.last_seen_s > 0) seconds = entry->profile.last_seen_s;
   LWLockRelease(shared->knowledge_lock);
   if (seconds < 0) return -1;
-  const double now =
-      static_cast<double>(GetCurrentTimestamp()) / 1e6 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
+  const double now = EpochSeconds(GetCurrentTimestamp());
   return Max(now - seconds, 0.0);
 }
 

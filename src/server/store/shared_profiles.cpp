@@ -3,6 +3,7 @@
 #include "pg/fault_point.h"
 #include "server/settings.h"
 #include "server/store/shared_profiles.h"
+#include "server/store/learned_rows.h"
 
 #include <cmath>
 #include <cstdio>
@@ -13,7 +14,6 @@ namespace query_shaper {
 namespace {
 
 constexpr int kEvictAtOnce = 64;
-constexpr double kUsecPerSecond = 1e6;
 
 ProfileKey KeyOf(Oid database, int64_t query_id, uint64_t fingerprint) {
   ProfileKey key;
@@ -22,10 +22,6 @@ ProfileKey KeyOf(Oid database, int64_t query_id, uint64_t fingerprint) {
   key.query_id = query_id;
   key.fingerprint = fingerprint;
   return key;
-}
-
-double SecondsOf(TimestampTz at) {
-  return static_cast<double>(at) / kUsecPerSecond + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
 }
 
 struct Candidate {
@@ -72,7 +68,7 @@ bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Models*
   try {
     pg::FaultPoint("learn");
     if (!record->predicted) record->made = Predict(record->features, exact, shape, *models);
-    Learn(record->features, record->made, record->actual, record->pace, SecondsOf(record->finished),
+    Learn(record->features, record->made, record->actual, record->pace, EpochSeconds(record->finished),
           settings::half_life_s, exact, shape, models);
     return true;
   } catch (const std::exception& e) {
@@ -217,7 +213,7 @@ bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size
 }
 
 bool TrainModels(DatabaseSlot* slot, char* failure, Size failure_bytes) {
-  const auto now_s = static_cast<int64_t>(SecondsOf(GetCurrentTimestamp()));
+  const auto now_s = static_cast<int64_t>(EpochSeconds(GetCurrentTimestamp()));
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   const bool trained = TrainQuietly(&slot->models, now_s, failure, failure_bytes);
   slot->models_dirty = true;

@@ -5,6 +5,7 @@
 #include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/table_call.h"
+#include "server/store/learned_rows.h"
 
 #include <cstdio>
 #include <exception>
@@ -80,7 +81,7 @@ bool Newer(Oid database, int64 query_id, int64 fingerprint, TimestampTz last_see
   const ProfileEntry* const entry = FindProfile(database, query_id, static_cast<uint64_t>(fingerprint));
   const double seen_s = entry != nullptr ? entry->profile.last_seen_s : -1;
   LWLockRelease(shared->knowledge_lock);
-  const double row_s = static_cast<double>(last_seen) / 1e6 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
+  const double row_s = EpochSeconds(last_seen);
   // The column has microseconds, the profile a double's precision of seconds.
   return seen_s < 0 || row_s > seen_s + 1e-5;
 }
