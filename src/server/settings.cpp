@@ -29,6 +29,8 @@ int mode = kModeShape;
 #ifdef QUERY_SHAPER_FAULT_POINTS
 bool plain_explain = false;
 #endif
+int prefetch = kSwitchOff;
+int prefetch_distance = 64;
 double regret_limit = 0.3;
 int replan = kSwitchOn;
 double replan_factor = 10;
@@ -166,6 +168,11 @@ void DefineSettings() {
                            nullptr, &plain_explain, plain_explain, PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr,
                            nullptr);
 #endif
+  DefineSwitch("query_shaper.prefetch", "Sets whether scans ask for the blocks that they will read next.", nullptr,
+               &prefetch);
+  DefineCustomIntVariable("query_shaper.prefetch_distance",
+                          "Sets how many blocks that are not cached a scan looks ahead at most.", nullptr,
+                          &prefetch_distance, prefetch_distance, 1, 1024, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("query_shaper.regret_limit",
                            "Sets the share of a statement's known time that trying another plan may cost.",
                            "100 lets any plan run to its end.", &regret_limit, regret_limit, 0, kNoRegretLimit,

@@ -28,7 +28,9 @@ extern int mode;
 #ifdef QUERY_SHAPER_FAULT_POINTS
 extern bool plain_explain;
 #endif
-extern double regret_limit;  // kNoRegretLimit: the plan guard is off
+extern int prefetch;           // Switch
+extern int prefetch_distance;  // blocks
+extern double regret_limit;    // kNoRegretLimit: the plan guard is off
 constexpr double kNoRegretLimit = 100;
 extern int replan;  // Switch
 extern double replan_factor;

@@ -1,0 +1,51 @@
+// How far a scan looks ahead, in distinct blocks that are not cached: starts at one, doubles while reads are waited
+// for, falls while blocks are found cached, and is nothing on warm data.
+//
+// A block that was asked for ahead and is then read at once says that the distance suffices, or that the operating
+// system had it all the time. Only a block left unasked can tell: one in `probe_interval` is (ProbeNext), ever more
+// rarely while probes turn out slow.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+namespace query_shaper {
+
+constexpr int kLookAheadMax = 1024;
+
+// A copy out of the page cache takes a few microseconds on any machine, the fastest disks some twenty.
+constexpr float kSlowReadUs = 15;
+
+struct LookAhead {
+  int32_t max_distance = 64;
+  int32_t distance = 1;  // 0: warm, nothing is asked for
+  int32_t calm = 0;      // visits in a row that a longer distance would not have made faster
+  int32_t probe_interval = 32;
+  int32_t until_probe = 32;  // requests
+  int32_t probes_fast = 0;   // in a row
+  // Figures of the scan.
+  int64_t visited = 0, cached = 0, slow = 0, asked = 0, late = 0;
+  int32_t highest = 1;
+};
+static_assert(std::is_trivially_copyable_v<LookAhead>);
+
+// What became of one distinct block when the scan came to it.
+struct BlockVisit {
+  bool read;      // it was not in shared buffers
+  bool asked;     // it was asked for ahead
+  bool probe;     // ProbeNext() said to leave it unasked
+  float read_us;  // time of the read, below 0: not measured
+};
+
+// max_distance 0..kLookAheadMax; 0 turns looking ahead off.
+LookAhead MakeLookAhead(int max_distance);
+
+// Learns from one visit and sets `distance`.
+void NoteVisit(LookAhead* state, const BlockVisit& visit);
+
+// To be asked once for each block that is about to be requested: true means not to request it.
+bool ProbeNext(LookAhead* state);
+
+// Whether the next read's time is of use; a scan in the midst of hits saves the clock.
+bool TimeNextRead(const LookAhead& state);
+
+}  // namespace query_shaper
