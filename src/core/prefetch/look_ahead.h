@@ -16,14 +16,14 @@ constexpr int kLookAheadMax = 1024;
 constexpr float kSlowReadUs = 15;
 
 struct LookAhead {
-  int32_t max_distance = 64;
-  int32_t distance = 1;  // 0: warm, nothing is asked for
-  int32_t calm = 0;      // visits in a row that a longer distance would not have made faster
-  int32_t probe_interval = 32;
-  int32_t until_probe = 32;  // requests
-  int32_t probes_fast = 0;   // in a row
-  // Figures of the scan.
-  int64_t visited = 0, cached = 0, slow = 0, asked = 0, late = 0;
+  int32_t max_distance = 0;
+  int32_t distance = 1;         // at 0 and 1 nothing is asked for; at 0 all of late has been cached
+  int32_t calm = 0;             // visits in a row that looking ahead could not have made faster
+  int32_t probe_interval = 32;  // requests
+  int32_t until_probe = 32;
+  int32_t probes_fast = 0;  // in a row
+  // Figures of the scan, for its reader.
+  int64_t visited = 0, cached = 0, waited = 0, asked = 0, late = 0;
   int32_t highest = 1;
 };
 static_assert(std::is_trivially_copyable_v<LookAhead>);
@@ -42,10 +42,10 @@ LookAhead MakeLookAhead(int max_distance);
 // Learns from one visit and sets `distance`.
 void NoteVisit(LookAhead* state, const BlockVisit& visit);
 
-// To be asked once for each block that is about to be requested: true means not to request it.
+// To be called once for each block that is about to be asked for: true means to leave it.
 bool ProbeNext(LookAhead* state);
 
-// Whether the next read's time is of use; a scan in the midst of hits saves the clock.
+// Whether the time of the next visit is of use; a scan amid cached blocks saves the clock.
 bool TimeNextRead(const LookAhead& state);
 
 }  // namespace query_shaper
