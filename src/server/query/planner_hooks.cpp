@@ -165,6 +165,8 @@ void UpperHook(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, Re
 PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListInfo parameters,
                        const PlanningOrder& order) {
   auto* query = static_cast<Query*>(copyObjectImpl(note->query));
+  uint64 query_id = query->queryId;
+  query->queryId = 0;  // nameless, it is not counted as another planning by pg_stat_statements
   PlannedStmt* statement = nullptr;
   next_order = &order;
   PG_TRY();
@@ -172,6 +174,9 @@ PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListI
   PG_FINALLY();
   { next_order = nullptr; }
   PG_END_TRY();
+  statement->queryId = query_id;
+  PlanNote* fresh = NoteOf(statement);
+  if (fresh != nullptr && fresh->query != nullptr) fresh->query->queryId = query_id;
   return statement;
 }
 
