@@ -81,6 +81,7 @@ void Initialise(const Layout& layout) {
     pg_atomic_init_u32(&slot.request, kRequestNone);
     for (pg_atomic_uint64& rows : slot.worker_rows) pg_atomic_init_u64(&rows, 0);
     pg_atomic_init_u32(&slot.worker_reports, 0);
+    pg_atomic_init_u32(&slot.given_up, 0);
     for (StatementSlot& statement : slot.statements_running) pg_atomic_init_u32(&statement.sequence, 0);
   }
   for (int i = 0; i < kOutcomeRecords; ++i) pg_atomic_init_u32(&outcome_records[i].state, kRecordFree);
@@ -190,6 +191,7 @@ BackendSlot* MyBackendSlot() {
   BackendSlot* const slot = &backend_slots[MyProc->pgprocno];
   on_shmem_exit(LeaveSlot, 0);
   pg_atomic_write_u32(&slot->request, kRequestNone);
+  pg_atomic_write_u32(&slot->given_up, 0);
   for (pg_atomic_uint64& rows : slot->worker_rows) pg_atomic_write_u64(&rows, 0);
   PGPROC* const leader = MyProc->lockGroupLeader;
   slot->leader_pid = leader != nullptr && leader != MyProc ? leader->pid : 0;

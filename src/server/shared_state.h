@@ -91,6 +91,7 @@ struct BackendSlot {
   // Rows counted by parallel workers that have ended, by plan_node_id of the outermost tracked statement's plan.
   pg_atomic_uint64 worker_rows[kMaxPlanNodes];
   pg_atomic_uint32 worker_reports;  // how many workers have added theirs
+  pg_atomic_uint32 given_up;        // segment of the parallel plan whose workers are to end, 0: none
   StatementSlot statements_running[kNestLevels];
 };
 

@@ -93,7 +93,9 @@ cmp_ok(log_count($node, qr/could not plan a running statement again/, $offset), 
 flush($node, 'postgres');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM query_shaper.events WHERE action = 'replan' AND verdict = 'failed'"), '>=', 1, 'and so do events');
 
+# Workers of a parallel plan given up end as under a LIMIT.
 is(log_count($node, qr/WARNING|PANIC|TRAP|terminated by signal/), 0, 'no warning, no crash');
+is(log_count($node, qr/terminating background worker|dynamic shared/), 0, 'no worker was shot');
 
 $node->stop;
 done_testing();

@@ -9,6 +9,7 @@
 #include "server/query/replan.h"
 #include "server/query/row_learning.h"
 #include "server/query/shadow_launch.h"
+#include "server/query/stop_workers.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
 #include "server/query/whole_estimates.h"
@@ -68,6 +69,10 @@ void OnTick() {
   BackendSlot* slot = MyBackendSlot();
   if (slot == nullptr || Held()) return;
   ++slot->ticks;
+  if (IsParallelWorker() && LeaderGaveUp()) {
+    EndPlanEarly();
+    return;
+  }
   for (Frame* frame = innermost; frame != nullptr; frame = frame->outer) {
     if (frame->tracker == nullptr && frame->watched) TrackLate(frame);
     Tracker* tracker = frame->tracker;
@@ -127,7 +132,9 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
   if (tracker != nullptr) {
     StartTicks();
     EnterExecutor(tracker);
-  } else if (TrackedLateFromMs() > 0 && frame.level < settings::tracked_nest_levels && !IsParallelWorker()) {
+  } else if (IsParallelWorker()) {
+    StartTicks();
+  } else if (TrackedLateFromMs() > 0 && frame.level < settings::tracked_nest_levels) {
     frame.watched = true;
     if (!ticking && !get_timeout_active(watch_timeout)) enable_timeout_after(watch_timeout, TrackedLateFromMs());
   }
@@ -212,7 +219,10 @@ void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once)
     return;
   }
   bool first = !query->already_executed && direction == ForwardScanDirection;
-  RunFramed(query, first, [&] { previous_run(query, direction, count, once); });
+  // A worker that starts when nobody waits for its rows any more has nothing to do.
+  RunFramed(query, first, [&] {
+    if (!IsParallelWorker() || !LeaderGaveUp()) previous_run(query, direction, count, once);
+  });
   Tracker* tracker = FindTracker(query);
   if (tracker != nullptr && (count == 0 || query->estate->es_processed < count)) tracker->complete = true;
 }

@@ -7,6 +7,7 @@
 #include "server/query/kept_work.h"
 #include "server/query/plan_states.h"
 #include "server/query/row_learning.h"
+#include "server/query/stop_workers.h"
 #include "server/query/subplan_memo.h"
 #include "server/settings.h"
 #include "server/store/row_knowledge.h"
@@ -22,8 +23,6 @@ extern "C" {
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "partitioning/partdesc.h"
-#include "postmaster/bgworker.h"
-#include "storage/shm_mq.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 }
@@ -51,35 +50,15 @@ constexpr unsigned kStarters = 16;  // a power of two
 Starter starters[kStarters];
 unsigned starter_turn = 0;
 
-// Ends the workers of a Gather and forgets what they might still say. ExecParallelCleanup() frees their parameters and
-// their shared area at once, where a worker that starts late would read them: none may be left by then. May raise, a
-// cancel while it waits; what is left then is ended with the transaction.
-void StopWorkers(ParallelContext* context) {
-  if (context == nullptr || context->worker == nullptr) return;
-  for (int i = 0; i < context->nworkers_launched; ++i) {
-    ParallelWorkerInfo* worker = &context->worker[i];
-    if (worker->error_mqh == nullptr) continue;
-    TerminateBackgroundWorker(worker->bgwhandle);
-    shm_mq_detach(worker->error_mqh);
-    worker->error_mqh = nullptr;
-  }
-  for (int i = 0; i < context->nworkers_launched; ++i) {
-    if (context->worker[i].bgwhandle == nullptr) continue;
-    if (WaitForBackgroundWorkerShutdown(context->worker[i].bgwhandle) == BGWH_POSTMASTER_DIED)
-      ereport(FATAL,
-              (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("postmaster exited while a parallel plan was being replaced")));
-  }
-}
-
-// Nodes on the stack were cut off with their clocks running, and workers are not to be waited for: their rows are not
-// wanted any more.
-void StopNode(PlanState* state, void*) {
+// Nodes on the stack were cut off with their clocks running. ExecParallelCleanup() frees the workers' parameters and
+// their shared area at once, where a worker that starts late would read them: none may be left by then.
+void StopNode(PlanState* state, void* elapsed_ms) {
   if (state->instrument != nullptr) INSTR_TIME_SET_ZERO(state->instrument->starttime);
   ParallelExecutorInfo* parallel = nullptr;
   if (IsA(state, GatherState)) parallel = reinterpret_cast<GatherState*>(state)->pei;
   if (IsA(state, GatherMergeState)) parallel = reinterpret_cast<GatherMergeState*>(state)->pei;
   if (parallel == nullptr) return;
-  StopWorkers(parallel->pcxt);
+  StopWorkers(parallel, *static_cast<double*>(elapsed_ms));
   parallel->finished = true;
 }
 
@@ -89,11 +68,11 @@ void StopClock(Instrumentation* total) {
 }
 
 // What standard_ExecutorEnd() does, but for the memory.
-void EndNodes(QueryDesc* query) {
+void EndNodes(QueryDesc* query, double elapsed_ms) {
   EState* state = query->estate;
   bool parallel = state->es_use_parallel_mode && IsInParallelMode();
   MemoryContext caller = MemoryContextSwitchTo(state->es_query_cxt);
-  VisitPlanStates(state, query->planstate, StopNode, nullptr);
+  VisitPlanStates(state, query->planstate, StopNode, &elapsed_ms);
   (void)ExecShutdownNode(query->planstate);
   ExecEndNode(query->planstate);
   ListCell* cell;
@@ -302,7 +281,7 @@ void SwapPlan(Frame* frame) {
   Count(kMetricKeptRows, static_cast<uint64_t>(kept_rows));
   changes->kept_rows += kept_rows;
   SettleKeptWork(tracker, wanted.plan);
-  EndNodes(query);
+  EndNodes(query, PlanElapsedMs(tracker));
   changes->ended[changes->swaps++] = query->estate;
   pg::FaultPoint("replan_swap");
   StartNodes(query, wanted.plan);
