@@ -19,18 +19,19 @@ namespace query_shaper {
 
 constexpr int kStepOrders = 3;
 constexpr int kStepContexts = 128;    // per order
-constexpr int kBlockContexts = 1024;  // extents of one block
+constexpr int kBlockContexts = 2048;  // extents of one block
 constexpr int kExtentContexts = 256;
 constexpr int kPredictors = kStepOrders + 2;
 constexpr int kSuccessors = 3;
 constexpr uint32_t kModelExtent = 16;
 constexpr int kNamed = 256;
-constexpr int kEpisodeLengths = 16;
+constexpr int kEpisodeLengths = 64;
 
 struct Transition {
   uint32_t context;  // hash, 0: free
   uint16_t touched;  // in units of accesses, for eviction
   uint8_t seen;      // at most 255
+  uint16_t inside;   // of an extent: its blocks at the last visit, a bit each
   int32_t next[kSuccessors];
   uint16_t share[kSuccessors];  // of kWholeShare, 0: free
 };
@@ -46,19 +47,28 @@ struct NamedBlock {
   bool issued;
 };
 
+// Where a sequence stands: the last block and the steps that led to it.
+struct AccessPlace {
+  uint32_t block;  // kNoBlockYet: nothing read yet
+  int32_t steps[kStepOrders];
+  int32_t known_steps;
+};
+
 struct AccessModel {
   Transition steps[kStepOrders][kStepContexts];
   Transition blocks[kBlockContexts];
   Transition extents[kExtentContexts];
   Precision shown[kPredictors];
-  Precision chain;  // of what chains named: the gate's evidence
+  Precision chain;  // of what chains named, while episodes went on: the gate's evidence
+  Precision ends;   // the same with what was named beyond the ends of episodes
   bool open;
   NamedBlock named[kNamed];
-  // Where the present episode stands.
-  uint32_t last_block;  // kNoBlockYet: at its start
-  uint32_t last_extent;
-  int32_t last_steps[kStepOrders];
-  int32_t known_steps;
+  // The present episode.
+  AccessPlace place;
+  AccessPlace chain_end;  // `ahead` accesses further on, as the chain has it
+  int32_t ahead;
+  float chain_log;                   // logarithm of the probability that it comes so
+  uint16_t inside_now;               // blocks of the present extent read at this visit
   int32_t position;                  // accesses of this episode
   int32_t lengths[kEpisodeLengths];  // of recent episodes, 0: none
   int32_t next_length;
