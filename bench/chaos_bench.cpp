@@ -29,6 +29,8 @@ namespace fs = std::filesystem;
 constexpr double kLeakSlackKb = 512;        // caches of the catalogue that fill late
 constexpr double kLeakPerReplanBytes = 64;  // what a re-plan may add for good: nothing, within the noise of the above
 
+constexpr int kRunsPerAnswer = 3;  // each interrupted elsewhere
+
 const char* const kSegments = "SELECT count(*) FROM pg_ls_dir('pg_dynshmem')";
 constexpr double kStatisticsSegments = 4;  // the server's own statistics of tables grow by these
 
@@ -183,12 +185,22 @@ std::vector<std::string> Complaints(const std::string& log) {
                      line.find("FATAL:  ") != std::string::npos || line.find("TRAP: ") != std::string::npos ||
                      line.find("was terminated by signal") != std::string::npos ||
                      line.find(" XX") != std::string::npos;
-    // A worker that is told to stop dies of it; a script that failed outside of its transaction is rolled back twice.
+    // A cancelled statement terminates its workers; a script that failed outside of its transaction is rolled back
+    // twice.
     const bool expected = line.find("there is no transaction in progress") != std::string::npos ||
                           line.find("terminating background worker") != std::string::npos;
     if (bad && !expected) complaints.push_back(line);
   }
   return complaints;
+}
+
+// Of statements that failed; those of a plan given up end by themselves.
+double WorkersTerminated(const std::string& log) {
+  double count = 0;
+  std::ifstream file(log);
+  for (std::string line; std::getline(file, line);)
+    count += line.find("terminating background worker") != std::string::npos;
+  return count;
 }
 
 // Points this process, and so the clusters that it starts, at the server with assertions and at an extension built for
@@ -266,44 +278,47 @@ Verdict RunChaos(const Options& options) {
         slow++;
         continue;
       }
-      arena.Apply({"SET statement_timeout = '60s'"});
-      const bool cut = dice.Chance(0.05);
-      if (cut) arena.Apply({"SET statement_timeout = " + std::to_string(1 + dice.Below(40))});
-      const std::vector<std::string> interference = Interference(&dice, dice.Chance(0.85));
-      arena.Apply(interference);
-      const double before = arena.Replans();
-      Answer got;
-      try {
-        got = arena.Run(script);
-      } catch (const std::exception&) {  // the server is gone
-        std::printf("  LOST at %s (round %d)\n", shape.name.c_str(), round + 1);
-        for (const std::string& sql : interference) std::printf("    %s\n", sql.c_str());
-        for (const std::string& sql : script) std::printf("    %s\n", sql.c_str());
-        for (const std::string& line : Complaints(cluster.dir() + "/log")) std::printf("  LOG %s\n", line.c_str());
-        throw;
-      }
-      // The timeout of a cut run may strike here, too.
-      for (int attempt = 0;; attempt++) {
+      for (int run = 0; run < kRunsPerAnswer; run++) {
+        arena.Apply({"SET statement_timeout = '20s'"});
+        const bool cut = dice.Chance(0.05);
+        if (cut) arena.Apply({"SET statement_timeout = " + std::to_string(1 + dice.Below(40))});
+        const std::vector<std::string> interference = Interference(&dice, dice.Chance(0.85));
+        arena.Apply(interference);
+        const double before = arena.Replans();
+        Answer got;
         try {
-          arena.Clear(!got.ended());
-          break;
-        } catch (const pqxx::sql_error& error) {
-          if (!cut || attempt == 100) throw;
+          got = arena.Run(script);
+        } catch (const std::exception&) {  // the server is gone
+          std::printf("  LOST at %s (round %d)\n", shape.name.c_str(), round + 1);
+          for (const std::string& sql : interference) std::printf("    %s\n", sql.c_str());
+          for (const std::string& sql : script) std::printf("    %s\n", sql.c_str());
+          for (const std::string& line : Complaints(cluster.dir() + "/log")) std::printf("  LOG %s\n", line.c_str());
+          throw;
         }
-      }
-      runs++;
-      replans_by_shape[shape.name] += arena.Replans() - before;
-      if (got.timed_out()) {
-        (cut ? cancelled : slow)++;
-        continue;
-      }
-      failed_alike += !expected.ended() && got.sqlstate == expected.sqlstate;
-      if (!got.SameAs(expected) || (shape.ordered && got.in_order != expected.in_order)) {
-        differing.push_back(shape.name);
-        std::printf("  DIFFERENT %s (round %d): %zu rows %s %s, expected %zu rows %s\n", shape.name.c_str(), round + 1,
-                    got.rows, got.sqlstate.c_str(), got.message.c_str(), expected.rows, expected.sqlstate.c_str());
-        for (const std::string& sql : script) std::printf("    %s\n", sql.c_str());
-        std::fflush(stdout);
+        // The timeout of a cut run may strike here, too.
+        for (int attempt = 0;; attempt++) {
+          try {
+            arena.Clear(!got.ended());
+            break;
+          } catch (const pqxx::sql_error& error) {
+            if (!cut || attempt == 100) throw;
+          }
+        }
+        runs++;
+        replans_by_shape[shape.name] += arena.Replans() - before;
+        if (got.timed_out()) {
+          (cut ? cancelled : slow)++;
+          continue;
+        }
+        failed_alike += !expected.ended() && got.sqlstate == expected.sqlstate;
+        if (!got.SameAs(expected) || (shape.ordered && got.in_order != expected.in_order)) {
+          differing.push_back(shape.name);
+          std::printf("  DIFFERENT %s (round %d): %zu rows %s %s, expected %zu rows %s\n", shape.name.c_str(),
+                      round + 1, got.rows, got.sqlstate.c_str(), got.message.c_str(), expected.rows,
+                      expected.sqlstate.c_str());
+          for (const std::string& sql : script) std::printf("    %s\n", sql.c_str());
+          std::fflush(stdout);
+        }
       }
     }
     replans = arena.Replans();
@@ -325,6 +340,8 @@ Verdict RunChaos(const Options& options) {
       "%.0f runs of %zu shapes in %d rounds, %.0f re-plans, %.0f cancelled, %.0f too slow, %.0f failed as they "
       "should\n",
       runs, shapes.size(), round, replans, cancelled, slow, failed_alike);
+  const double terminated = WorkersTerminated(cluster.dir() + "/log");
+  std::printf("  parallel workers terminated: %.0f\n", terminated);
   std::string untouched;
   for (const auto& [name, count] : replans_by_shape) {
     if (count == 0) untouched += " " + name;
@@ -353,6 +370,7 @@ Verdict RunChaos(const Options& options) {
   for (const std::string& line : complaints) std::printf("  LOG %s\n", line.c_str());
   if (!leaks.empty()) std::printf("  LEAK%s\n", leaks.c_str());
 
+  constexpr double kWorkersPerFailure = 6;  // two of each Gather
   bool met = Check("re-plans", replans, wanted, 1e300);
   met = Check("answers that differ", static_cast<double>(differing.size()), 0, 0) && met;
   met = Check("statements too slow to tell, share", slow / (runs + slow), 0, 0.05) && met;
@@ -361,10 +379,14 @@ Verdict RunChaos(const Options& options) {
   met = Check("memory grown since the second round, kB", memory_end_kb - memory_start_kb, -1e300, allowed_kb) && met;
   met = Check("locks and temporary files left", locks + files, 0, 0) && met;
   met = Check("segments of shared memory more than then", segments, -1e300, kStatisticsSegments) && met;
+  met = Check("workers terminated beyond those of failed statements", terminated, 0,
+              kWorkersPerFailure * (cancelled + slow + failed_alike)) &&
+        met;
   met = leaks.empty() && met;
   Json result, by_shape;
   for (const auto& [name, count] : replans_by_shape) by_shape.Set(name, count);
   result.Set("runs", runs).Set("rounds", double(round)).Set("replans", replans).Set("cancelled", cancelled);
+  result.Set("terminated", terminated);
   result.Set("failed_alike", failed_alike).Set("differing", differing.size()).Set("complaints", complaints.size());
   result.Set("memory_start_kb", memory_start_kb).Set("memory_end_kb", memory_end_kb).Set("locks", locks);
   result.Set("files", files).Set("segments", segments).Set("replans_by_shape", std::move(by_shape));

@@ -71,3 +71,35 @@ ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON guarded USING (who = current_user);
 GRANT SELECT ON a, b, guarded TO chaos_reader;
 ANALYZE guarded;
+
+CREATE FUNCTION keep_account() RETURNS trigger LANGUAGE plpgsql AS
+$$ DECLARE r record; BEGIN
+  FOR r IN SELECT count(*) AS n, sum(b.kind) AS kinds FROM fresh f JOIN a ON a.grp = f.grp JOIN b ON b.id = a.b_id LOOP
+    INSERT INTO account VALUES (r.n, r.kinds);
+  END LOOP;
+  RETURN NULL;
+END $$;
+CREATE TABLE account (n bigint, kinds bigint);
+CREATE TABLE marked (grp int);
+CREATE TRIGGER count_them AFTER INSERT ON marked REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT
+  EXECUTE FUNCTION keep_account();
+CREATE FUNCTION kinds_of(g int) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS
+$$ BEGIN RETURN (SELECT sum(b.kind) FROM public.a JOIN public.b ON b.id = a.b_id WHERE a.grp = g); END $$;
+CREATE FUNCTION safe_share(g int) RETURNS numeric LANGUAGE plpgsql STABLE AS
+$$ BEGIN
+  RETURN (SELECT count(*) / (g % 3) FROM a JOIN b ON b.id = a.b_id JOIN stale s ON s.a_id = a.grp WHERE a.grp = g);
+EXCEPTION WHEN division_by_zero THEN
+  RETURN (SELECT -count(*) FROM a JOIN c ON c.id = a.grp WHERE a.grp = g);
+END $$;
+CREATE FUNCTION open_rows(g int) RETURNS refcursor LANGUAGE plpgsql AS
+$$ DECLARE k refcursor := 'opened'; BEGIN
+  OPEN k SCROLL FOR SELECT a.id, b.kind FROM a JOIN b ON b.id = a.b_id WHERE a.grp <> g ORDER BY 1;
+  MOVE 2 IN k;
+  RETURN k;
+END $$;
+CREATE FUNCTION returned(g int) RETURNS TABLE (id int, kind int) LANGUAGE plpgsql AS
+$$ BEGIN
+  RETURN QUERY EXECUTE 'SELECT a.id, b.kind FROM a JOIN b ON b.id = a.b_id JOIN stale s ON s.a_id = a.grp WHERE a.grp = $1 ORDER BY s.id'
+    USING g;
+  RETURN QUERY SELECT -c.id, count(*)::int FROM c JOIN b ON b.c_id = c.id GROUP BY c.id;
+END $$;

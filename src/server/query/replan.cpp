@@ -117,6 +117,7 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   situation.left = answer->left;
   situation.fresh = answer->fresh;
   situation.interruption_ms = 1 + 0.2 * plan.planning_ms;  // it has been planned already: nodes end and start
+  if (tracker->has_gather) situation.interruption_ms += settings::tick_interval_ms;  // and workers, at their tick
   situation.elapsed_ms = elapsed_ms;
   situation.replans = tracker->changes.swaps;
   situation.interruptions = Interruptions(tracker->plan.query_id);

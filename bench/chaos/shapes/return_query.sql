@@ -1,0 +1,1 @@
+SELECT count(*), sum(id), sum(kind) FROM returned({n} % 37)
