@@ -10,6 +10,7 @@
 #   LEARN=0     plans no statement with learned rows. By default all are but those that EXPLAIN shows: rows may come in
 #               another order
 #   FORCED=1    plans of running statements are replaced at every occasion, at other nodes and rows each time
+#   PREFETCH=1  every B-tree index scan is planned as a prefetch scan that looks 64 blocks ahead, cached or not
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -48,7 +49,7 @@ ours_conf=(
   "compute_query_id = 'regress'"
   "query_shaper.mode = 'shape'" "query_shaper.min_cost = 0" "query_shaper.tick_interval = 1" "query_shaper.grow_memory = advise"
 )
-learn=${LEARN:-$((1 - ${FORCED:-0}))}
+learn=${LEARN:-$((1 - (${FORCED:-0} | ${PREFETCH:-0})))}
 stage_name=cassert
 stage_options=()
 if [ "$learn" = 1 ]; then
@@ -64,6 +65,15 @@ if [ "${FORCED:-0}" = 1 ]; then
   ours_conf+=(
     "query_shaper.fault = 'replan:force'" "query_shaper.replan = on" "query_shaper.replan_factor = 1"
     "query_shaper.replan_min_time = 0" "query_shaper.replan_limit = 5" "query_shaper.plain_explain = on"
+  )
+fi
+
+if [ "${PREFETCH:-0}" = 1 ]; then
+  stage_name=cassert-faults
+  stage_options=(QUERY_SHAPER_FAULTS=1)
+  ours_conf+=(
+    "query_shaper.fault = 'prefetch:force'" "query_shaper.prefetch = on" "query_shaper.prefetch_distance = 64"
+    "query_shaper.plain_explain = on"
   )
 fi
 

@@ -5,6 +5,7 @@
 #include "server/query/executor_hooks.h"
 #include "server/query/shadow_launch.h"
 #include "server/query/plan_note.h"
+#include "server/scan/prefetch_path.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
 #include "server/workers/database_hold.h"
@@ -25,6 +26,7 @@ void _PG_init(void) {
   EnableQueryId();
   InstallSharedState();
   InstallPlannerHooks();
+  InstallPrefetch();
   InstallExecutorHooks();
   InstallShadow();
   InstallDatabaseHold();

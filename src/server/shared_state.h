@@ -224,6 +224,11 @@ enum Metric {
   kMetricSubplanMemoHits,
   kMetricSubplanMemoMisses,
   kMetricSubplanMemosGivenUp,
+  kMetricPrefetches,
+  kMetricPrefetchesUsed,
+  kMetricPrefetchesWasted,
+  kMetricPrefetchesLate,
+  kMetricPrefetchesFailed,
   kMetrics
 };
 

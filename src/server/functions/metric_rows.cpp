@@ -53,6 +53,12 @@ static const MetricText kMetricTexts[] = {
     {kMetricSubplanMemoMisses, "subplan_memo_misses_total", "Runs of correlated subqueries whose results were kept."},
     {kMetricSubplanMemosGivenUp, "subplan_memos_given_up_total",
      "Correlated subqueries whose results were no longer kept because parameters repeat too rarely."},
+    {kMetricPrefetches, "prefetches_total", "Blocks that scans asked for ahead."},
+    {kMetricPrefetchesUsed, "prefetches_used_total", "Blocks asked for ahead that their scan came to."},
+    {kMetricPrefetchesWasted, "prefetches_wasted_total", "Blocks asked for ahead that their scan did not come to."},
+    {kMetricPrefetchesLate, "prefetches_late_total", "Blocks asked for ahead that had to be waited for."},
+    {kMetricPrefetchesFailed, "prefetches_failed_total",
+     "Requests that the operating system refused; their blocks were read in the ordinary way."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
 

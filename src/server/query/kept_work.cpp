@@ -2,6 +2,7 @@
 
 #include "server/query/kept_work.h"
 
+#include "server/prefetch_plan.h"
 #include "server/query/counting.h"
 #include "server/query/plan_note.h"
 #include "server/query/plan_states.h"
@@ -56,6 +57,7 @@ bool CoveredRelations(const PlanNodeOf* plan, const PlanNote* note, Relids* reli
     case T_ValuesScan:
       return AddRelation(note, reinterpret_cast<const Scan*>(plan)->scanrelid, relids);
     case T_CustomScan: {
+      if (ScanBelowPrefetch(plan) != nullptr) return CoveredRelations(ScanBelowPrefetch(plan), note, relids);
       if (KeptWorkOf(plan) < 0) return false;
       const Bitmapset* flat = reinterpret_cast<const CustomScan*>(plan)->custom_relids;
       for (int i = -1; (i = bms_next_member(flat, i)) >= 0;)

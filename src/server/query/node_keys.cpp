@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "server/prefetch_plan.h"
 #include "server/query/clause_text.h"
 #include "server/settings.h"
 extern "C" {
@@ -360,7 +361,8 @@ Place WalkJoin(Mapping* mapping, const Plan* plan, const Around& around) {
   } else if (IsA(plan, MergeJoin)) {
     left.cut_short = right.cut_short = true;
     // A position marked and restored returns rows twice.
-    right.repeated |= IsA(innerPlan(plan), IndexScan) || IsA(innerPlan(plan), IndexOnlyScan);
+    right.repeated |= IsA(innerPlan(plan), IndexScan) || IsA(innerPlan(plan), IndexOnlyScan) ||
+                      ScanBelowPrefetch(innerPlan(plan)) != nullptr;
   }
   Place outer = Walk(mapping, outerPlan(plan), left);
   Place inner = Walk(mapping, innerPlan(plan), right);
@@ -393,6 +395,7 @@ Place Walk(Mapping* mapping, const Plan* plan, Around around) {
     case T_ForeignScan:
       return PlaceOfFlat(mapping, reinterpret_cast<const ForeignScan*>(plan)->fs_relids);
     case T_CustomScan:
+      if (ScanBelowPrefetch(plan) != nullptr) return Walk(mapping, ScanBelowPrefetch(plan), scan);
       return PlaceOfFlat(mapping, reinterpret_cast<const CustomScan*>(plan)->custom_relids);
     case T_SubqueryScan: {
       auto* subquery = reinterpret_cast<const SubqueryScan*>(plan);

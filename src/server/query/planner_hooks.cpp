@@ -2,7 +2,7 @@
 
 #include "server/query/node_keys.h"
 #include "server/query/outcome.h"
-#include "server/query/plain_explain.h"
+#include "server/plain_explain.h"
 #include "server/query/plan_note.h"
 #include "server/query/plan_trial.h"
 #include "server/query/row_estimates.h"

@@ -15,7 +15,7 @@
 #include "server/query/counting.h"
 #include "server/query/kept_work.h"
 #include "server/query/outcome.h"
-#include "server/query/plain_explain.h"
+#include "server/plain_explain.h"
 #include "server/query/plan_trial.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"

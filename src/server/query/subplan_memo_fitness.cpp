@@ -1,6 +1,7 @@
 // Which subplans may be answered from memory: those that give the same rows for the same parameters within a statement.
 #include "pg/pg.h"
 
+#include "server/prefetch_plan.h"
 #include "server/query/subplan_memo_node.h"
 
 extern "C" {
@@ -116,7 +117,7 @@ const char* NodeRefusal(PlanState* state) {
     case T_SampleScan:
       return "a sampled scan in the subplan";
     case T_CustomScan:
-      return IsMemo(state) ? nullptr : "a custom scan in the subplan";
+      return IsMemo(state) || ScanBelowPrefetch(plan) != nullptr ? nullptr : "a custom scan in the subplan";
     default:
       return "a kind of node in the subplan whose rows may differ from run to run";
   }

@@ -1,6 +1,6 @@
 #include "pg/pg.h"
 
-#include "server/query/plain_explain.h"
+#include "server/plain_explain.h"
 
 #ifdef QUERY_SHAPER_FAULT_POINTS
 #include "server/settings.h"

@@ -1,0 +1,33 @@
+// Walks ahead of a B-tree scan: a second descriptor that takes the first one's place over and goes on from there.
+//
+// The first descriptor stays as PostgreSQL has it: hints for dead entries, marks, changes of direction and predicate
+// locks are its own. The second never returns a row, never marks an entry dead, takes no predicate lock (its snapshot
+// is SnapshotAny), keeps no leaf page pinned between calls and counts no scan in the statistics views.
+#pragma once
+#include "pg/pg.h"
+extern "C" {
+#include "access/genam.h"
+#include "access/relscan.h"
+}
+
+namespace query_shaper {
+
+struct LeafWalk {
+  IndexScanDesc ahead;  // null until first needed
+  bool keys_set;        // of the first descriptor's present keys
+  bool one_page;        // goes no further than the page that the first descriptor has read
+  bool over;            // nothing is left
+};
+
+// Puts the walk where `scan` stands; false when it stands nowhere. Allocates in the current memory context.
+bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction);
+
+// The next entry in that direction; null at the end, and for good until TakePlace(). May read leaf pages.
+ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction);
+
+// The first descriptor was given other keys, or is about to.
+inline void ForgetKeys(LeafWalk* walk) { walk->keys_set = false; }
+
+void EndWalk(LeafWalk* walk);
+
+}  // namespace query_shaper

@@ -1,0 +1,72 @@
+#include "pg/pg.h"
+
+#include "server/scan/prefetch_explain.h"
+
+#include "server/scan/prefetch_state.h"
+#include "server/shared_state.h"
+#include "server/store/knowledge.h"
+extern "C" {
+#include "access/parallel.h"
+#include "commands/explain.h"
+#include "utils/rel.h"
+}
+
+namespace query_shaper {
+
+constexpr int64_t kWorthAnEvent = 100;  // blocks
+
+void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
+  const auto* state = reinterpret_cast<const PrefetchScanState*>(scan);
+  if (!explain->analyze || !state->watching) return;
+  const PrefetchFigures& figures = state->figures;
+  const char* pattern = PatternName(JudgedPattern(state->window));
+  if (explain->format == EXPLAIN_FORMAT_TEXT) {
+    // Costs off means that what differs from run to run is not wanted.
+    if (!explain->costs) return;
+    appendStringInfoSpaces(explain->str, explain->indent * 2);
+    appendStringInfo(explain->str,
+                     "Prefetched: " INT64_FORMAT "  Used: " INT64_FORMAT "  Wasted: " INT64_FORMAT
+                     "  Late: " INT64_FORMAT "  Distance: %d  Pattern: %s\n",
+                     static_cast<int64>(figures.asked), static_cast<int64>(figures.used),
+                     static_cast<int64>(figures.wasted), static_cast<int64>(state->look.late), state->look.highest,
+                     pattern);
+    return;
+  }
+  ExplainPropertyInteger("Prefetched Blocks", nullptr, figures.asked, explain);
+  ExplainPropertyInteger("Prefetch Requests", nullptr, figures.requests, explain);
+  ExplainPropertyInteger("Prefetches Used", nullptr, figures.used, explain);
+  ExplainPropertyInteger("Prefetches Wasted", nullptr, figures.wasted, explain);
+  ExplainPropertyInteger("Prefetches Late", nullptr, state->look.late, explain);
+  ExplainPropertyInteger("Prefetches Failed", nullptr, figures.failed, explain);
+  ExplainPropertyInteger("Prefetch Distance", nullptr, state->look.highest, explain);
+  ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
+  ExplainPropertyText("Access Pattern", pattern, explain);
+}
+
+void ReportPrefetch(const PrefetchScanState* state) {
+  if (!state->watching || shared == nullptr) return;
+  const PrefetchFigures& figures = state->figures;
+  if (figures.asked > 0) {
+    Count(kMetricPrefetches, static_cast<uint64_t>(figures.asked));
+    Count(kMetricPrefetchesUsed, static_cast<uint64_t>(figures.used));
+    Count(kMetricPrefetchesWasted, static_cast<uint64_t>(figures.wasted));
+    Count(kMetricPrefetchesLate, static_cast<uint64_t>(state->look.late));
+    Count(kMetricPrefetchesFailed, static_cast<uint64_t>(figures.failed));
+  }
+  bool mattered = state->asking ? figures.asked >= kWorthAnEvent : state->look.waited >= kWorthAnEvent;
+  if (!mattered || IsParallelWorker()) return;
+  // The one in the plan, which also carries the query's identifier.
+  const PlanState* node = &state->scan.ss.ps;
+  char details[200];
+  snprintf(details, sizeof details,
+           "{\"relation\": %u, \"prefetched\": " INT64_FORMAT ", \"used\": " INT64_FORMAT ", \"wasted\": " INT64_FORMAT
+           ", \"late\": " INT64_FORMAT ", \"waited\": " INT64_FORMAT ", \"distance\": %d}",
+           RelationGetRelid(state->child->ss.ss_currentRelation), static_cast<int64>(figures.asked),
+           static_cast<int64>(figures.used), static_cast<int64>(figures.wasted), static_cast<int64>(state->look.late),
+           static_cast<int64>(state->look.waited), state->look.highest);
+  RecordEvent("prefetch", state->asking ? "done" : "advised",
+              static_cast<int64_t>(node->state->es_plannedstmt->queryId), node->plan->plan_node_id,
+              state->asking ? "blocks were asked for ahead" : "reads were waited for that the index foretold", details);
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,156 @@
+#include "pg/pg.h"
+
+#include "server/scan/prefetch_path.h"
+
+#include "pg/fault_point.h"
+#include "server/plain_explain.h"
+#include "server/prefetch_plan.h"
+#include "server/scan/block_requests.h"
+#include "server/scan/prefetch_scan.h"
+#include "server/settings.h"
+#include "server/shared_state.h"
+extern "C" {
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "utils/lsyscache.h"
+#include "utils/spccache.h"
+}
+
+namespace query_shaper {
+namespace {
+
+// How many times faster scattered blocks come when many are asked for at once. Disks that answer in a few tens of
+// microseconds show about this, slower ones more.
+constexpr double kDepthGain = 3;
+constexpr double kFewBlocks = 8;  // expected reads below which there is nothing to look ahead to
+constexpr int kLooks = 64;
+
+set_rel_pathlist_hook_type next_rel;
+CustomPathMethods path_methods;
+
+bool Forced() { return pg::FaultIs("prefetch", "force"); }
+
+// The share of the relation's blocks that are not in shared buffers now, from a look at some of them. The cumulative
+// statistics would tell of the past, and asking for them changes what their views show in this transaction.
+double UncachedShare(Oid relation, BlockNumber pages) {
+  if (pages == 0) return 0;
+  Relation heap = table_open(relation, NoLock);  // locked since the query was analysed
+  int missing = 0;
+  for (int i = 0; i < kLooks; ++i) {
+    auto block = static_cast<uint32_t>(static_cast<double>(pages) * (i + 0.5) / kLooks);
+    if (!InSharedBuffers(heap, block)) ++missing;
+  }
+  table_close(heap, NoLock);
+  return static_cast<double>(missing) / kLooks;
+}
+
+bool Suitable(const Path* path) {
+  if (!IsA(path, IndexPath) || path->pathtype != T_IndexScan) return false;
+  const auto* index = reinterpret_cast<const IndexPath*>(path);
+  return index->indexorderbys == NIL && index->indexinfo->relam == BTREE_AM_OID && !index->indexinfo->hypothetical;
+}
+
+// What of the path's cost is reading heap blocks.
+double HeapReadCost(const IndexPath* index, const RelOptInfo* rel) {
+  double tuples = clamp_row_est(index->indexselectivity * rel->tuples);
+  double cpu = tuples * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+  return Max(index->path.total_cost - index->indextotalcost - cpu, 0.0);
+}
+
+// add_partial_path() frees what the new path beats, which is the very path that the new one stands over.
+IndexPath* CopyPath(const IndexPath* index) {
+  auto* copy = static_cast<IndexPath*>(palloc(sizeof(IndexPath)));
+  *copy = *index;
+  return copy;
+}
+
+CustomPath* MakePath(const IndexPath* index, double saved) {
+  CustomPath* path = makeNode(CustomPath);
+  path->path = index->path;
+  path->path.type = T_CustomPath;
+  path->path.pathtype = T_CustomScan;
+  // The index scan below shares itself out among workers; this node only passes on.
+  path->path.parallel_aware = false;
+  path->path.total_cost -= saved;
+  path->flags = CUSTOMPATH_SUPPORT_BACKWARD_SCAN | CUSTOMPATH_SUPPORT_MARK_RESTORE | CUSTOMPATH_SUPPORT_PROJECTION;
+  path->custom_paths = list_make1(CopyPath(index));
+  path->methods = &path_methods;
+  return path;
+}
+
+struct Offer {
+  const RelOptInfo* rel;
+  double uncached;
+  double random_cost;
+  double sequential_cost;
+};
+
+// Null where looking ahead is of no use.
+CustomPath* PathOver(const Offer& offer, const IndexPath* index) {
+  double reads = HeapReadCost(index, offer.rel);
+  if (Forced()) return MakePath(index, index->path.total_cost * 1e-3);
+  if (offer.uncached * reads / Max(offer.random_cost, 1e-9) < kFewBlocks) return nullptr;
+  // Advice only: the plan that stands is watched.
+  if (!Does(settings::prefetch)) return MakePath(index, index->path.total_cost * 1e-6);
+  double least = Min(offer.sequential_cost / Max(offer.random_cost, 1e-9), 1.0);
+  double factor = Max(least, 1 - offer.uncached * (1 - 1 / kDepthGain));
+  return MakePath(index, Max(reads * (1 - factor), index->path.total_cost * 1e-6));
+}
+
+void OfferPaths(PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* entry) {
+  Offer offer = {rel, UncachedShare(entry->relid, rel->pages), 0, 0};
+  get_tablespace_page_costs(rel->reltablespace, &offer.random_cost, &offer.sequential_cost);
+  ListCell* cell;
+  List* paths = list_copy(rel->pathlist);
+  foreach (cell, paths) {
+    if (!Suitable(static_cast<Path*>(lfirst(cell)))) continue;
+    CustomPath* path = PathOver(offer, static_cast<const IndexPath*>(lfirst(cell)));
+    if (path != nullptr) add_path(rel, &path->path);
+  }
+  list_free(paths);
+  paths = list_copy(rel->partial_pathlist);
+  foreach (cell, paths) {
+    if (!Suitable(static_cast<Path*>(lfirst(cell)))) continue;
+    CustomPath* path = PathOver(offer, static_cast<const IndexPath*>(lfirst(cell)));
+    if (path != nullptr) add_partial_path(rel, &path->path);
+  }
+  list_free(paths);
+}
+
+// Temporary relations have buffers of their own; a constant qual would stand between this node and its index scan.
+bool Worthwhile(const PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* entry) {
+  if (rel->rtekind != RTE_RELATION || entry->relkind == RELKIND_PARTITIONED_TABLE || entry->inh || IS_DUMMY_REL(rel))
+    return false;
+  if (entry->relid < FirstNormalObjectId || root->hasPseudoConstantQuals || entry->tablesample != nullptr) return false;
+  if (MyBackendType != B_BACKEND || shared == nullptr) return false;
+  return get_rel_persistence(entry->relid) != RELPERSISTENCE_TEMP;
+}
+
+void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
+  if (next_rel != nullptr) next_rel(root, rel, index, entry);
+  if (likely(settings::prefetch == kSwitchOff) || settings::prefetch_distance < 2) return;
+  if (!Does(settings::prefetch) && !Advises(settings::prefetch)) return;
+  if (!ExplainsPlainly() && Worthwhile(root, rel, entry)) OfferPaths(root, rel, entry);
+}
+
+Plan* PlanPath(PlannerInfo* root, RelOptInfo* rel, CustomPath* path, List* target, List*, List* children) {
+  return &MakePrefetchScan(root, rel, path, target, static_cast<Plan*>(linitial(children)))->scan.plan;
+}
+
+}  // namespace
+
+void InstallPrefetch() {
+  path_methods.CustomName = kPrefetchScan;
+  path_methods.PlanCustomPath = PlanPath;
+  RegisterPrefetchScan();
+  next_rel = set_rel_pathlist_hook;
+  set_rel_pathlist_hook = RelationHook;
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,242 @@
+#include "pg/pg.h"
+
+#include "server/scan/prefetch_scan.h"
+
+#include <ctime>
+
+#include "pg/fault_point.h"
+#include "server/prefetch_plan.h"
+#include "server/scan/prefetch_explain.h"
+#include "server/scan/prefetch_state.h"
+#include "server/settings.h"
+#include "server/shared_state.h"
+extern "C" {
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
+#include "executor/nodeIndexscan.h"
+#include "optimizer/plancat.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+}
+
+namespace query_shaper {
+namespace {
+
+CustomScanMethods scan_methods;
+CustomExecMethods exec_methods;
+
+// An index scan without ORDER BY operators has no use for this field.
+PrefetchScanState* StateOf(IndexScanState* node) {
+  return reinterpret_cast<PrefetchScanState*>(node->iss_OrderByValues);
+}
+
+float Microseconds(const timespec& from, const timespec& to) {
+  return static_cast<float>(to.tv_sec - from.tv_sec) * 1e6F + static_cast<float>(to.tv_nsec - from.tv_nsec) / 1e3F;
+}
+
+// The first row of a block that the scan was not at before.
+bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+  BlockVisit visit = {false, false, false, -1};
+  ComeTo(state, scan, block, &visit);
+  timespec from, to;
+  bool timed = TimeNextRead(state->look);
+  int64 reads = pgBufferUsage.shared_blks_read;
+  if (timed) clock_gettime(CLOCK_MONOTONIC, &from);
+  bool found = index_fetch_heap(scan, slot);
+  visit.read = pgBufferUsage.shared_blks_read != reads;
+  if (timed && visit.read) {
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    visit.read_us = Microseconds(from, to);
+  }
+  NoteVisit(&state->look, visit);
+  if (visit.read || state->look.distance > 0) NoteStep(&state->window, block);
+  return found;
+}
+
+// index_getnext_slot(), with the look ahead between an entry and its row.
+bool NextRow(PrefetchScanState* state, IndexScanDesc scan, ScanDirection direction, TupleTableSlot* slot) {
+  if (unlikely(state->direction != direction)) {
+    LosePlace(state);
+    state->direction = direction;
+  }
+  for (;;) {
+    if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
+    uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
+    bool found = block == state->here ? index_fetch_heap(scan, slot) : FetchFromNewBlock(state, scan, slot, block);
+    if (found) return true;
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+IndexScanDesc ScanOf(IndexScanState* node) {
+  if (node->iss_ScanDesc != nullptr) return node->iss_ScanDesc;
+  IndexScanDesc scan = index_beginscan(node->ss.ss_currentRelation, node->iss_RelationDesc,
+                                       node->ss.ps.state->es_snapshot, node->iss_NumScanKeys, node->iss_NumOrderByKeys);
+  node->iss_ScanDesc = scan;
+  if (node->iss_NumRuntimeKeys == 0 || node->iss_RuntimeKeysReady)
+    index_rescan(scan, node->iss_ScanKeys, node->iss_NumScanKeys, node->iss_OrderByKeys, node->iss_NumOrderByKeys);
+  return scan;
+}
+
+// IndexNext() of nodeIndexscan.c. A B-tree's matches are exact: nothing is rechecked.
+TupleTableSlot* NextOfChild(ScanState* scan_state) {
+  auto* node = reinterpret_cast<IndexScanState*>(scan_state);
+  ScanDirection direction = node->ss.ps.state->es_direction;
+  if (ScanDirectionIsBackward(reinterpret_cast<const IndexScan*>(node->ss.ps.plan)->indexorderdir))
+    direction = static_cast<ScanDirection>(-direction);
+  IndexScanDesc scan = ScanOf(node);
+  TupleTableSlot* slot = node->ss.ss_ScanTupleSlot;
+  PrefetchScanState* state = StateOf(node);
+  bool found = state->watching ? NextRow(state, scan, direction, slot) : index_getnext_slot(scan, direction, slot);
+  if (found) {
+    CHECK_FOR_INTERRUPTS();
+    Assert(!scan->xs_recheck);
+    return slot;
+  }
+  node->iss_ReachedEnd = true;
+  return ExecClearTuple(slot);
+}
+
+// IndexRecheck() of nodeIndexscan.c, for EvalPlanQual.
+bool RecheckChild(ScanState* scan_state, TupleTableSlot* slot) {
+  auto* node = reinterpret_cast<IndexScanState*>(scan_state);
+  ExprContext* context = node->ss.ps.ps_ExprContext;
+  context->ecxt_scantuple = slot;
+  return ExecQualAndReset(node->indexqualorig, context);
+}
+
+TupleTableSlot* ExecChild(PlanState* plan_state) {
+  IndexScanState* node = castNode(IndexScanState, plan_state);
+  if (node->iss_NumRuntimeKeys != 0 && !node->iss_RuntimeKeysReady) ExecReScan(plan_state);
+  return ExecScan(&node->ss, NextOfChild, RecheckChild);
+}
+
+TupleTableSlot* ExecPrefetch(PlanState* plan_state) {
+  PlanState* child = &reinterpret_cast<PrefetchScanState*>(plan_state)->child->ss.ps;
+  TupleTableSlot* slot = ExecProcNode(child);
+  ProjectionInfo* projection = plan_state->ps_ProjInfo;
+  if (projection == nullptr) return slot;
+  if (TupIsNull(slot)) return ExecClearTuple(projection->pi_state.resultslot);
+  ExprContext* context = plan_state->ps_ExprContext;
+  ResetExprContext(context);
+  context->ecxt_scantuple = slot;
+  return ExecProject(projection);
+}
+
+TupleTableSlot* ExecPrefetchScan(CustomScanState* scan) { return ExecPrefetch(&scan->ss.ps); }
+
+void DecideWhetherToWatch(PrefetchScanState* state, int flags) {
+  Relation heap = state->child->ss.ss_currentRelation;
+  EState* estate = state->scan.ss.ps.state;
+  bool fit = (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0 && estate->es_snapshot != nullptr &&
+             IsMVCCSnapshot(estate->es_snapshot) && heap->rd_tableam == GetHeapamTableAmRoutine() &&
+             !RelationUsesLocalBuffers(heap) && settings::prefetch_distance > 1;
+  state->asking = fit && Does(settings::prefetch);
+  state->watching = state->asking || (fit && Advises(settings::prefetch));
+  state->forced = state->asking && pg::FaultIs("prefetch", "force");
+}
+
+// Rows come as the child makes them, which is known only now: what was compiled for other slots is compiled anew.
+void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
+  auto* state = reinterpret_cast<PrefetchScanState*>(scan);
+  auto* plan = reinterpret_cast<CustomScan*>(scan->ss.ps.plan);
+  PlanState* child = ExecInitNode(static_cast<struct Plan*>(linitial(plan->custom_plans)), estate, flags);
+  state->child = castNode(IndexScanState, child);
+  scan->custom_ps = list_make1(child);
+  bool fixed = false;
+  const TupleTableSlotOps* ops = ExecGetResultSlotOps(child, &fixed);
+  ExecInitScanTupleSlot(estate, &scan->ss, ExecGetResultType(child), ops);
+  scan->ss.ps.scanopsfixed = fixed;
+  scan->ss.ps.resultopsset = false;
+  scan->ss.ps.resultops = nullptr;
+  ExecInitResultTupleSlotTL(&scan->ss.ps, &TTSOpsVirtual);
+  ExecAssignScanProjectionInfoWithVarno(&scan->ss, INDEX_VAR);
+  scan->ss.ps.ExecProcNode = ExecPrefetch;
+  // WHERE CURRENT OF looks for the scan of its table, and there for the row.
+  scan->ss.ss_currentRelation = state->child->ss.ss_currentRelation;
+  scan->ss.ss_ScanTupleSlot = state->child->ss.ss_ScanTupleSlot;
+  if (flags & EXEC_FLAG_EXPLAIN_ONLY) return;
+
+  DecideWhetherToWatch(state, flags);
+  state->look = MakeLookAhead(settings::prefetch_distance);
+  state->here = kNoBlockYet;
+  state->walk.one_page = child->plan->parallel_aware;  // other pages may be another worker's
+  state->child->iss_OrderByValues = reinterpret_cast<Datum*>(state);
+  ExecSetExecProcNode(child, ExecChild);
+}
+
+void EndPrefetch(CustomScanState* scan) {
+  auto* state = reinterpret_cast<PrefetchScanState*>(scan);
+  LosePlace(state);
+  EndWalk(&state->walk);
+  ReportPrefetch(state);
+  ExecEndNode(&state->child->ss.ps);
+}
+
+void ReScanPrefetch(CustomScanState* scan) {
+  auto* state = reinterpret_cast<PrefetchScanState*>(scan);
+  PlanState* child = &state->child->ss.ps;
+  if (scan->ss.ps.chgParam != nullptr) UpdateChangedParamSet(child, scan->ss.ps.chgParam);
+  LosePlace(state);
+  ForgetKeys(&state->walk);
+  if (child->chgParam == nullptr) ExecReScan(child);
+}
+
+void MarkPrefetch(CustomScanState* scan) { ExecMarkPos(static_cast<PlanState*>(linitial(scan->custom_ps))); }
+
+void RestorePrefetch(CustomScanState* scan) {
+  LosePlace(reinterpret_cast<PrefetchScanState*>(scan));
+  ExecRestrPos(static_cast<PlanState*>(linitial(scan->custom_ps)));
+}
+
+Node* CreateState(CustomScan*) {
+  auto* state = static_cast<PrefetchScanState*>(palloc0(sizeof(PrefetchScanState)));
+  NodeSetTag(state, T_CustomScanState);
+  state->scan.methods = &exec_methods;
+  state->look = LookAhead();
+  state->window = AccessWindow();
+  state->runs = RequestRuns();
+  return reinterpret_cast<Node*>(state);
+}
+
+// Columns of the whole row, for then the child hands its rows on as they lie in their buffers and the projection is
+// made once, here. Null when something is needed that is no column.
+List* PhysicalTarget(PlannerInfo* root, RelOptInfo* rel) {
+  ListCell* cell;
+  foreach (cell, rel->reltarget->exprs) {
+    const auto* expression = static_cast<const Node*>(lfirst(cell));
+    if (!IsA(expression, Var) || reinterpret_cast<const Var*>(expression)->varattno <= 0) return NIL;
+  }
+  return build_physical_tlist(root, rel);
+}
+
+}  // namespace
+
+CustomScan* MakePrefetchScan(PlannerInfo* root, RelOptInfo* rel, const CustomPath* path, List* target,
+                             struct Plan* child) {
+  List* physical = PhysicalTarget(root, rel);
+  if (physical != NIL) child->targetlist = physical;
+  CustomScan* plan = makeNode(CustomScan);
+  plan->flags = path->flags;
+  plan->custom_plans = list_make1(child);
+  plan->custom_scan_tlist = static_cast<List*>(copyObjectImpl(child->targetlist));
+  plan->methods = &scan_methods;
+  plan->scan.plan.targetlist = target;
+  return plan;
+}
+
+void RegisterPrefetchScan() {
+  scan_methods.CustomName = exec_methods.CustomName = kPrefetchScan;
+  scan_methods.CreateCustomScanState = CreateState;
+  exec_methods.BeginCustomScan = BeginPrefetch;
+  exec_methods.ExecCustomScan = ExecPrefetchScan;
+  exec_methods.EndCustomScan = EndPrefetch;
+  exec_methods.ReScanCustomScan = ReScanPrefetch;
+  exec_methods.MarkPosCustomScan = MarkPrefetch;
+  exec_methods.RestrPosCustomScan = RestorePrefetch;
+  exec_methods.ExplainCustomScan = ExplainPrefetch;
+  RegisterCustomScanMethods(&scan_methods);
+}
+
+}  // namespace query_shaper

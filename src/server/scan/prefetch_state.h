@@ -1,0 +1,66 @@
+// What a prefetch scan keeps while it runs.
+#pragma once
+#include "core/prefetch/access_pattern.h"
+#include "core/prefetch/look_ahead.h"
+#include "core/prefetch/request_runs.h"
+#include "server/scan/leaf_walk.h"
+extern "C" {
+#include "nodes/execnodes.h"
+}
+
+namespace query_shaper {
+
+// What the walk decided about a block that the scan has yet to come to.
+enum class AheadOf : uint8_t {
+  kSeen,   // met shortly before, or in shared buffers
+  kAsked,  // requested
+  kProbe,  // left out to see how long an unasked read takes
+  kLeft,   // the kernel reads ahead here by itself
+};
+
+struct AheadBlock {
+  uint32_t block;
+  AheadOf how;
+};
+
+constexpr uint32_t kAheadBlocks = 4096;  // power of 2
+constexpr uint32_t kRecentBlocks = 512;  // power of 2
+
+struct PrefetchFigures {
+  int64_t asked;  // blocks
+  int64_t used;
+  int64_t wasted;
+  int64_t requests;
+  int64_t failed;
+  int64_t lost;  // times the walk had to begin anew because it had gone another way
+};
+
+struct PrefetchScanState {
+  CustomScanState scan;
+  IndexScanState* child;
+  bool watching;  // blocks are followed: else all is as without this node
+  bool asking;    // and asked for; else only advice
+  bool forced;
+  bool placed;  // the walk stands ahead of the scan
+  ScanDirection direction;
+  uint32_t here;        // block of the scan's entry
+  uint32_t last_ahead;  // block of the walk's
+  LookAhead look;
+  AccessWindow window;
+  RequestRuns runs;
+  LeafWalk walk;
+  PrefetchFigures figures;
+  uint32_t head, tail;  // of the ring
+  int32_t pending;      // blocks in it that will be read
+  AheadBlock* ring;     // null until the walk first goes
+  uint32_t* recent;     // by hash
+};
+
+// What is done at each new heap block of the scan, before its row is fetched. *visit says what is known of
+// it.
+void ComeTo(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockVisit* visit);
+
+// The scan stands elsewhere than where it would have come: what was asked for ahead is not waited for any more.
+void LosePlace(PrefetchScanState* state);
+
+}  // namespace query_shaper

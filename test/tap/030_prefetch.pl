@@ -1,0 +1,261 @@
+# Prefetch scans that look 64 blocks ahead, cached or not, give what index scans give: kinds of scans, joins and cursors;
+# beside updates, HOT pruning and vacuum; with the same predicate locks; without more buffers over dead rows.
+use strict;
+use warnings;
+use lib '.';
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use QueryShaperNode;
+
+my $node = new_node('prefetch', 'shared_buffers = 8MB', "query_shaper.fault = 'prefetch:force'",
+	'query_shaper.prefetch_distance = 64', 'query_shaper.min_cost = 1000000000', 'query_shaper.late_tracking = 0',
+	'max_connections = 30', 'max_pred_locks_per_transaction = 256');
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION query_shaper;
+CREATE TABLE item(id int PRIMARY KEY, k int, g int, t text COLLATE "C", v numeric, gone int) WITH (fillfactor = 80);
+INSERT INTO item SELECT i, (hashint4(i) & 2147483647) % 3000, i % 97, 'x' || (i % 1000), i * 0.5, i
+  FROM generate_series(1, 30000) i;
+UPDATE item SET k = NULL WHERE id % 211 = 0;
+ALTER TABLE item DROP COLUMN gone;
+CREATE INDEX item_k ON item(k);
+CREATE INDEX item_kg ON item(g, k DESC);
+CREATE INDEX item_t ON item(t);
+CREATE INDEX item_part ON item(k) WHERE g < 20;
+CREATE INDEX item_expr ON item((v % 100));
+CREATE TABLE plain(id int, k int, w text);
+INSERT INTO plain SELECT i, (hashint4(i) & 2147483647) % 3000, repeat('w', i % 60) FROM generate_series(1, 20000) i;
+CREATE INDEX plain_k ON plain(k);
+CREATE TABLE keys(a int, b int);
+INSERT INTO keys SELECT i * 7 % 3100, i % 97 FROM generate_series(1, 400) i;
+CREATE INDEX keys_a ON keys(a);
+CREATE TABLE part(k int, v int) PARTITION BY RANGE (k);
+CREATE TABLE part_low PARTITION OF part FOR VALUES FROM (0) TO (1500);
+CREATE TABLE part_high PARTITION OF part FOR VALUES FROM (1500) TO (3001);
+INSERT INTO part SELECT (hashint4(i) & 2147483647) % 3000, i FROM generate_series(1, 10000) i;
+CREATE INDEX ON part(k);
+CREATE UNLOGGED TABLE loose AS SELECT * FROM plain;
+CREATE INDEX ON loose(k);
+VACUUM ANALYZE;
+SQL
+
+my $plain = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off; ';
+my $nested = "$plain SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;";
+my $merged = "$plain SET enable_hashjoin = off; SET enable_nestloop = off; SET enable_sort = off; SET enable_material = off;";
+my $parallel = "$plain SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
+  . ' SET min_parallel_index_scan_size = 0; SET min_parallel_table_scan_size = 0;';
+
+# Everything ordered or aggregated without regard to order: the two plans need not agree there.
+my @queries = (
+	[ 'range', $plain, 'SELECT id, k, v FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k, id' ],
+	[ 'whole rows', $plain, 'SELECT i FROM item i WHERE k BETWEEN 100 AND 130 ORDER BY k, id' ],
+	[ 'system columns', $plain, 'SELECT ctid, tableoid::regclass, id FROM item WHERE k BETWEEN 100 AND 130 ORDER BY k, id' ],
+	[ 'expressions', $plain, 'SELECT v * 2 + k, upper(t) FROM item WHERE k BETWEEN 100 AND 130 ORDER BY k, id' ],
+	[ 'order of the index', $plain, 'SELECT k FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k' ],
+	[ 'backward', $plain, 'SELECT k FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k DESC' ],
+	[ 'equality', $plain, 'SELECT sum(id), count(*) FROM item WHERE k = 77' ],
+	[ 'array', $plain, "SELECT k, id FROM item WHERE k = ANY('{5,900,17,17,2999,40,41,42,4000}') ORDER BY k, id" ],
+	[ 'array backward', $plain, "SELECT k FROM item WHERE k IN (5,900,17,2999,40,41,42) ORDER BY k DESC" ],
+	[ 'array and range', $plain, "SELECT g, k FROM item WHERE g IN (3,4,5,90) AND k > 2000 ORDER BY g, k DESC" ],
+	[ 'two arrays', $plain, "SELECT sum(id) FROM item WHERE g IN (3,4,5,90) AND k IN (1,2,3,500,501,502,2999)" ],
+	[ 'rows', $plain, 'SELECT count(*), sum(id) FROM item WHERE (g, k) > (95, 100)' ],
+	[ 'nulls', $plain, 'SELECT id FROM item WHERE k IS NULL ORDER BY id' ],
+	[ 'not null', $plain, 'SELECT count(*), sum(id) FROM item WHERE k IS NOT NULL AND id % 3 = 1' ],
+	[ 'filter', $plain, 'SELECT id FROM item WHERE k BETWEEN 0 AND 2900 AND v % 77 = 0 ORDER BY id' ],
+	[ 'text', $plain, "SELECT t, count(*) FROM item WHERE t BETWEEN 'x10' AND 'x35' GROUP BY t ORDER BY t" ],
+	[ 'like', $plain, "SELECT count(*) FROM item WHERE t LIKE 'x99%'" ],
+	[ 'partial index', $plain, 'SELECT sum(id) FROM item WHERE k > 2500 AND g < 20' ],
+	[ 'expression index', $plain, 'SELECT sum(id) FROM item WHERE v % 100 BETWEEN 10 AND 12' ],
+	[ 'limit', $plain, 'SELECT k FROM item WHERE k > 700 ORDER BY k LIMIT 25' ],
+	[ 'offset', $plain, 'SELECT k FROM item WHERE k > 700 ORDER BY k OFFSET 3000 LIMIT 25' ],
+	[ 'nothing', $plain, 'SELECT * FROM item WHERE k BETWEEN 10000 AND 20000' ],
+	[ 'contradiction', $plain, 'SELECT * FROM item WHERE k > 5 AND k = (SELECT 4)' ],
+	[ 'unlogged', $plain, 'SELECT sum(id), count(*) FROM loose WHERE k BETWEEN 100 AND 900' ],
+	[ 'partitions', $plain, 'SELECT sum(v), count(*) FROM part WHERE k BETWEEN 1200 AND 1900' ],
+	[ 'partitions in order', $plain, 'SELECT k FROM part WHERE k BETWEEN 1400 AND 1600 ORDER BY k' ],
+	[ 'inner join', $nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.k = n.a' ],
+	[ 'left join', $nested, 'SELECT count(*), count(i.id), sum(i.id) FROM keys n LEFT JOIN item i ON i.k = n.a' ],
+	[ 'semi join', $nested, 'SELECT count(*), sum(a) FROM keys n WHERE EXISTS (SELECT 1 FROM item i WHERE i.k = n.a AND i.v > 5000)' ],
+	[ 'anti join', $nested, 'SELECT count(*), sum(a) FROM keys n WHERE NOT EXISTS (SELECT 1 FROM item i WHERE i.k = n.a AND i.v > 5000)' ],
+	[ 'nested range', $nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN plain i ON i.k BETWEEN n.a AND n.a + 5 WHERE n.b < 30' ],
+	[ 'merge join', $merged, 'SELECT count(*), sum(i.id), sum(p.id) FROM plain p JOIN item i USING (k)' ],
+	[ 'merge join with filter', $merged, 'SELECT count(*), sum(i.id) FROM plain p LEFT JOIN item i ON p.k = i.k AND i.v > p.id' ],
+	[ 'hash join', $plain, 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
+	[ 'lateral', $nested, 'SELECT n.a, l.id FROM keys n, LATERAL (SELECT id FROM item i WHERE i.k = n.a ORDER BY i.id DESC LIMIT 2) l ORDER BY 1, 2' ],
+	[ 'lateral backward', $nested, 'SELECT n.a, l.k FROM keys n, LATERAL (SELECT k FROM item i WHERE i.k < n.a ORDER BY i.k DESC LIMIT 3) l ORDER BY 1, 2' ],
+	[ 'correlated', $plain, 'SELECT sum((SELECT max(id) FROM item i WHERE i.k = n.a)) FROM keys n' ],
+	[ 'array of the outer row', $nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.k = ANY(ARRAY[n.a, n.b, n.a + 1])' ],
+	[ 'set operation', $plain, 'SELECT k FROM item WHERE k < 60 EXCEPT SELECT k FROM plain WHERE k < 30 ORDER BY 1' ],
+	[ 'window', $plain, 'SELECT sum(s) FROM (SELECT k * row_number() OVER (ORDER BY k) AS s FROM item WHERE k < 400) w' ],
+	[ 'parallel', $parallel, 'SELECT count(*), sum(id) FROM item WHERE k BETWEEN 10 AND 2500' ],
+	[ 'parallel in order', $parallel, 'SELECT k FROM item WHERE k BETWEEN 10 AND 600 ORDER BY k' ],
+	[ 'parallel nested', "$parallel $nested", 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON i.k = p.k WHERE p.id < 3000' ],
+	[ 'locking', $plain, 'SELECT id FROM item WHERE k BETWEEN 100 AND 120 ORDER BY k, id FOR UPDATE' ],
+	[ 'update', $plain, 'WITH w AS (UPDATE item SET v = v + 1 WHERE k BETWEEN 100 AND 200 RETURNING id, v) SELECT count(*), sum(v) FROM w' ],
+	[ 'update of the key', $plain, 'WITH w AS (UPDATE item SET k = k + 1 WHERE k BETWEEN 100 AND 2000 RETURNING id, k) SELECT count(*), sum(k) FROM w' ],
+	[ 'delete', $plain, 'WITH w AS (DELETE FROM item WHERE k BETWEEN 300 AND 400 RETURNING id) SELECT count(*), sum(id) FROM w' ],
+	[ 'update from', $nested, 'WITH w AS (UPDATE item i SET v = n.b FROM keys n WHERE i.k = n.a RETURNING i.id) SELECT count(DISTINCT id) FROM w' ],
+);
+
+sub both
+{
+	my ($settings, $body) = @_;
+	my @results;
+	for my $prefetch ('off', 'on')
+	{
+		push @results, "SET LOCAL query_shaper.prefetch = $prefetch;\n\\echo == $prefetch\nSAVEPOINT s; $body ROLLBACK TO s;\n";
+	}
+	my $output = $node->safe_psql('postgres', "$settings BEGIN ISOLATION LEVEL REPEATABLE READ;\n" . join('', @results) . 'ROLLBACK;');
+	my (undef, $stock, $ours) = split /^== (?:off|on)$/m, $output;
+	return ($stock, $ours);
+}
+
+for my $case (@queries)
+{
+	my ($name, $settings, $query) = @$case;
+	my ($stock, $ours) = both($settings, "$query;");
+	is($ours, $stock, "$name: the same rows");
+	my $plan = $node->safe_psql('postgres', "$settings SET query_shaper.prefetch = on; EXPLAIN (COSTS OFF) $query");
+	like($plan, qr/Custom Scan \(Prefetch\)/, "$name: by a prefetch scan");
+}
+
+# Cursors that turn, jump and are written through.
+my $body = join "\n", 'DECLARE c SCROLL CURSOR FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k;',
+  'FETCH 500 FROM c; FETCH BACKWARD 300 FROM c; FETCH 10 FROM c; FETCH BACKWARD 1 FROM c; FETCH 1 FROM c; MOVE 900 IN c;',
+  'FETCH BACKWARD 5 FROM c; MOVE FORWARD ALL IN c; FETCH BACKWARD 20 FROM c; MOVE BACKWARD ALL IN c; FETCH 7 FROM c;',
+  'FETCH ABSOLUTE 750 FROM c; FETCH RELATIVE -50 FROM c; FETCH LAST FROM c; FETCH FIRST FROM c; FETCH PRIOR FROM c; FETCH 3 FROM c;',
+  'CLOSE c;';
+my ($stock, $ours) = both($plain, $body);
+is($ours, $stock, 'scroll cursor: the same rows');
+($stock, $ours) = both($plain, join "\n",
+	"DECLARE c SCROLL CURSOR FOR SELECT k, g FROM item WHERE g IN (3, 9, 40) AND k > 50 ORDER BY g, k DESC;",
+	'FETCH 700 FROM c; FETCH BACKWARD 650 FROM c; FETCH 640 FROM c; FETCH BACKWARD ALL FROM c; FETCH ALL FROM c; CLOSE c;');
+is($ours, $stock, 'scroll cursor over arrays: the same rows');
+($stock, $ours) = both($plain, join "\n",
+	'DECLARE c CURSOR FOR SELECT * FROM item WHERE k BETWEEN 100 AND 400;',
+	'FETCH 200 FROM c; UPDATE item SET v = -1 WHERE CURRENT OF c; FETCH 1 FROM c; DELETE FROM item WHERE CURRENT OF c; FETCH 1 FROM c;',
+	'CLOSE c; SELECT id, v FROM item WHERE v = -1; SELECT count(*) FROM item;');
+is($ours, $stock, 'WHERE CURRENT OF: the same row');
+($stock, $ours) = both($plain, join "\n",
+	'DECLARE c CURSOR WITH HOLD FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 130 ORDER BY k;', 'FETCH 9 FROM c;', 'CLOSE c;');
+is($ours, $stock, 'WITH HOLD: the same rows');
+($stock, $ours) = both($plain, join "\n", 'PREPARE p(int, int) AS SELECT count(*), sum(id) FROM item WHERE k BETWEEN $1 AND $2;',
+	map({ "EXECUTE p($_, $_ + 100);" } 1 .. 8), 'DEALLOCATE p;');
+is($ours, $stock, 'prepared statement: the same rows');
+
+# Predicate locks of two serializable transactions that run the same, also of one that stops early.
+sub predicate_locks
+{
+	my ($prefetch, $query) = @_;
+	return $node->safe_psql('postgres',
+		"$plain SET query_shaper.prefetch = $prefetch; BEGIN ISOLATION LEVEL SERIALIZABLE; DO \$\$ BEGIN PERFORM * FROM ($query) q; END \$\$;"
+		  . " SELECT locktype, relation::regclass, page, tuple FROM pg_locks WHERE mode = 'SIReadLock' ORDER BY 1, 2, 3, 4; COMMIT;");
+}
+for my $query (
+	'SELECT id FROM item WHERE k BETWEEN 100 AND 200',
+	'SELECT id FROM plain WHERE k BETWEEN 100 AND 3000 ORDER BY k LIMIT 3',
+	'SELECT id FROM plain WHERE k < 1000 ORDER BY k DESC LIMIT 40',
+	"SELECT id FROM item WHERE k IN (1, 50, 1000, 2000, 2900) LIMIT 4")
+{
+	my $locks = predicate_locks('off', $query);
+	isnt($locks, '', 'predicate locks are taken');
+	is(predicate_locks('on', $query), $locks, "the same predicate locks: $query");
+}
+
+# The scan counts as one scan, and no entry is read twice in the statistics.
+my %seen;
+for my $prefetch ('off', 'on')
+{
+	$node->safe_psql('postgres', "SELECT pg_stat_reset()");
+	$node->safe_psql('postgres', "$plain SET query_shaper.prefetch = $prefetch; SELECT count(v) FROM item WHERE k IN (1, 50, 1000, 2000, 2900);"
+		  . ' SELECT pg_stat_force_next_flush();');
+	$seen{$prefetch} =
+	  $node->safe_psql('postgres', "SELECT idx_scan, idx_tup_read, idx_tup_fetch FROM pg_stat_user_indexes WHERE indexrelname = 'item_k'");
+}
+is($seen{on}, $seen{off}, 'the index counts the same scans and entries');
+
+# Dead rows: the first scan marks their entries, the second does not come to them.
+sub buffers_touched
+{
+	my ($prefetch) = @_;
+	$node->safe_psql('postgres', 'DROP TABLE IF EXISTS dead; CREATE TABLE dead(k int, pad text);'
+		  . " INSERT INTO dead SELECT i % 40, repeat('p', 200) FROM generate_series(1, 12000) i; CREATE INDEX dead_k ON dead(k);"
+		  . ' DELETE FROM dead WHERE k % 10 <> 0;');
+	my $scan = "$plain SET query_shaper.prefetch = $prefetch; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING OFF) SELECT sum(length(pad)) FROM dead WHERE k BETWEEN 1 AND 38;";
+	my $plan = $node->safe_psql('postgres', $scan) && $node->safe_psql('postgres', $scan);
+	my ($hit) = $plan =~ /"Shared Hit Blocks": (\d+)/;
+	my ($read) = $plan =~ /"Shared Read Blocks": (\d+)/;
+	return $hit + $read;
+}
+my ($before, $with) = (buffers_touched('off'), buffers_touched('on'));
+cmp_ok($with, '<=', 1.1 * $before, "repeat scan over dead rows: $with buffers, stock $before");
+
+# Beside writers: both plans under one snapshot see the same rows.
+my $script = PostgreSQL::Test::Utils::tempdir . '/writes.sql';
+append_to_file($script, <<'SQL');
+\set a random(1, 30000)
+\set b random(0, 2999)
+UPDATE item SET v = v + 1 WHERE id BETWEEN :a AND :a + 20;
+UPDATE item SET k = :b WHERE id = :a;
+DELETE FROM plain WHERE id BETWEEN :a AND :a + 5;
+INSERT INTO plain SELECT :a + i, (:b + i * 37) % 3000, repeat('w', i * 5) FROM generate_series(0, 6) i;
+SQL
+my $vacuum = PostgreSQL::Test::Utils::tempdir . '/vacuum.sql';
+append_to_file($vacuum, "VACUUM item;\nVACUUM plain;\n");
+my ($out, $err) = ('', '');
+my $writers = IPC::Run::start(
+	[ 'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-c', 3, '-t', 1500, '-f', "$script\@20", '-f', "$vacuum\@1", 'postgres' ],
+	'>', \$out, '2>', \$err);
+my ($rounds, $wrong) = (0, 0);
+while ($writers->pumpable)
+{
+	$writers->pump_nb;
+	for my $case (grep { $_->[0] =~ /^(range|backward|array backward|nulls|filter|inner join|anti join|merge join|lateral|parallel|not null)$/ } @queries)
+	{
+		my ($name, $settings, $query) = @$case;
+		my ($stock_rows, $our_rows) = both($settings, "$query;");
+		next if $stock_rows eq $our_rows;
+		$wrong++;
+		diag("$name beside writers:\nstock $stock_rows\nours $our_rows");
+	}
+	my ($stock_rows, $our_rows) = both($plain, $body);
+	$wrong++ if $stock_rows ne $our_rows;
+	$rounds++;
+	last if $wrong > 3;
+}
+$writers->kill_kill if $wrong > 3;
+$writers->finish;
+is($wrong, 0, 'beside writers: the same rows');
+cmp_ok($rounds, '>=', 2, "in $rounds rounds");
+unlike($err, qr/aborted|ERROR/, 'no writer was disturbed');
+
+# A row that another transaction changes under an UPDATE that waits for it is checked anew.
+my $holder = $node->background_psql('postgres', \my $in, \my $said, IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default));
+$in = "BEGIN; UPDATE item SET k = 2999, v = 7 WHERE id = (SELECT min(id) FROM item WHERE k = 1500);\n\\echo held\n";
+$holder->pump until $said =~ /held/;
+my ($late_out, $late_err) = ('', '');
+my $late = IPC::Run::start(
+	[ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, '-d', 'postgres', '-c',
+		"$plain SET query_shaper.prefetch = on; UPDATE item SET v = -5 WHERE k BETWEEN 1400 AND 1600" ],
+	'>', \$late_out, '2>', \$late_err);
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%SET v = -5%'")
+  or die 'nobody waits';
+$in .= "COMMIT;\n\\echo gone\n";
+$holder->pump until $said =~ /gone/;
+$late->finish;
+is($late_err, '', 'the waiting UPDATE ends well');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM item WHERE k = 2999 AND v = -5'), '0', 'and leaves the row that moved away');
+$in .= "\\q\n";
+$holder->finish;
+
+# Passive where it is only advised, and gone where it is off.
+like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
+	qr/Prefetch/, 'advice watches the plan');
+unlike($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = on; SET query_shaper.mode = observe; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
+	qr/Prefetch/, 'not below mode advise');
+cmp_ok($node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = 'prefetches_used_total'"), '>', 1000, 'blocks were asked for and used');
+is(log_count($node, qr/PANIC|terminated by signal|TRAP/), 0, 'no crash') if defined &log_count;
+$node->stop;
+done_testing();
