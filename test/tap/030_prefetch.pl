@@ -108,7 +108,8 @@ sub both
 		push @results, "SET LOCAL query_shaper.prefetch = $prefetch;\n\\echo == $prefetch\nSAVEPOINT s; $body ROLLBACK TO s;\n";
 	}
 	my $output = $node->safe_psql('postgres', "$settings BEGIN ISOLATION LEVEL REPEATABLE READ;\n" . join('', @results) . 'ROLLBACK;');
-	my (undef, $stock, $ours) = split /^== (?:off|on)$/m, $output;
+	my (undef, $stock, $ours) = split /^== (?:off|on)$/m, $output, 3;
+	s/^\n|\n$//g for $stock, $ours;
 	return ($stock, $ours);
 }
 
@@ -220,8 +221,14 @@ while ($writers->pumpable)
 		$wrong++;
 		diag("$name beside writers:\nstock $stock_rows\nours $our_rows");
 	}
-	my ($stock_rows, $our_rows) = both($plain, $body);
-	$wrong++ if $stock_rows ne $our_rows;
+	# Among equal keys the server's own order changes beside writers: here every key is there once.
+	(my $unique = $body) =~ s/SELECT .* ORDER BY k;/SELECT id, k FROM item WHERE id BETWEEN 4000 AND 5500 ORDER BY id;/;
+	my ($stock_rows, $our_rows) = both($plain, $unique);
+	if ($stock_rows ne $our_rows)
+	{
+		$wrong++;
+		diag("cursor beside writers:\nstock $stock_rows\nours $our_rows");
+	}
 	$rounds++;
 	last if $wrong > 3;
 }
@@ -232,9 +239,8 @@ cmp_ok($rounds, '>=', 2, "in $rounds rounds");
 unlike($err, qr/aborted|ERROR/, 'no writer was disturbed');
 
 # A row that another transaction changes under an UPDATE that waits for it is checked anew.
-my $holder = $node->background_psql('postgres', \my $in, \my $said, IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default));
-$in = "BEGIN; UPDATE item SET k = 2999, v = 7 WHERE id = (SELECT min(id) FROM item WHERE k = 1500);\n\\echo held\n";
-$holder->pump until $said =~ /held/;
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; UPDATE item SET k = 2999, v = 7 WHERE id = (SELECT min(id) FROM item WHERE k = 1500)');
 my ($late_out, $late_err) = ('', '');
 my $late = IPC::Run::start(
 	[ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, '-d', 'postgres', '-c',
@@ -242,13 +248,11 @@ my $late = IPC::Run::start(
 	'>', \$late_out, '2>', \$late_err);
 $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%SET v = -5%'")
   or die 'nobody waits';
-$in .= "COMMIT;\n\\echo gone\n";
-$holder->pump until $said =~ /gone/;
+$holder->query_safe('COMMIT');
 $late->finish;
 is($late_err, '', 'the waiting UPDATE ends well');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM item WHERE k = 2999 AND v = -5'), '0', 'and leaves the row that moved away');
-$in .= "\\q\n";
-$holder->finish;
+$holder->quit;
 
 # Passive where it is only advised, and gone where it is off.
 like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
@@ -256,6 +260,6 @@ like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EX
 unlike($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = on; SET query_shaper.mode = observe; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
 	qr/Prefetch/, 'not below mode advise');
 cmp_ok($node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = 'prefetches_used_total'"), '>', 1000, 'blocks were asked for and used');
-is(log_count($node, qr/PANIC|terminated by signal|TRAP/), 0, 'no crash') if defined &log_count;
+is(log_count($node, qr/PANIC|terminated by signal|TRAP/), 0, 'no crash');
 $node->stop;
 done_testing();
