@@ -23,7 +23,7 @@ help:
 	@echo 'make isolation      isolation specs in a throwaway cluster, fault points compiled in'
 	@echo 'make tap            TAP tests of restarts, crashes and standbys, fault points compiled in'
 	@echo 'make client         libpqxx client tests in a throwaway cluster'
-	@echo 'make core-regress   the own suites of PostgreSQL on an assert-enabled server (PASSES=2, CONTRIB=1, LEARN=0, FORCED=1)'
+	@echo 'make core-regress   the own suites of PostgreSQL on an assert-enabled server (PASSES=2, CONTRIB=1, LEARN=0, FORCED=1, PREFETCH=1)'
 	@echo 'make bench          the benches (BENCH="overhead eta predict" selects)'
 	@echo 'make format         clang-format over the tree'
 	@echo 'make clean          remove what was built'
