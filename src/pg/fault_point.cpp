@@ -14,9 +14,14 @@ namespace query_shaper::pg {
 char* fault = nullptr;
 
 const char* FaultAction(const char* name) {
+  static char action[MAXPGPATH];
   size_t length = strlen(name);
-  if (fault == nullptr || strncmp(fault, name, length) != 0 || fault[length] != ':') return nullptr;
-  return fault + length + 1;
+  for (const char* entry = fault; entry != nullptr; entry = strchr(entry, ',') ? strchr(entry, ',') + 1 : nullptr) {
+    if (strncmp(entry, name, length) != 0 || entry[length] != ':') continue;
+    strlcpy(action, entry + length + 1, Min(sizeof action, strcspn(entry + length + 1, ",") + 1));
+    return action;
+  }
+  return nullptr;
 }
 
 void FaultPoint(const char* name) {

@@ -93,6 +93,21 @@ cmp_ok(log_count($node, qr/could not plan a running statement again/, $offset), 
 flush($node, 'postgres');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM query_shaper.events WHERE action = 'replan' AND verdict = 'failed'"), '>=', 1, 'and so do events');
 
+# The old plan has ended and the new one does not start: the statement fails as any other does.
+my $errors = $node->safe_psql('postgres', "$force CREATE TEMP TABLE tried (k int, n bigint);"
+	  . "SET query_shaper.fault = 'replan:force,replan_swap:error';"
+	  . 'DO $$ BEGIN FOR k IN 0..89 LOOP INSERT INTO tried VALUES (k, in_plpgsql(k)); END LOOP; END $$;'
+	  . 'SET query_shaper.mode = off;'
+	  . "SELECT count(*) FILTER (WHERE n = -1) > 0, count(*) FILTER (WHERE n <> -1 AND n <> (SELECT count(*) $join WHERE a.k = tried.k)) FROM tried;");
+is($errors, 't|0', 'an exception block takes the failure of a swap, and the next statement is right');
+my ($status, $out, $err) = $node->psql('postgres', "$force SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0;"
+	  . 'SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;'
+	  . "SET query_shaper.fault = 'replan:force,replan_swap:error';"
+	  . "SELECT 'n', count(*) FROM (SELECT b.v, b.id $join OFFSET 0) x JOIN left_side y ON y.id = x.id;" x 12
+	  . "RESET query_shaper.fault; SELECT 'end', count(*) $join;", on_error_stop => 0);
+like($err, qr/fault point "replan_swap" raised/, 'parallel plans are swapped, too');
+like($out, qr/^(n\|2999\n)*end\|8997$/, 'and what does not fail is right');
+
 # Workers of a parallel plan given up end as under a LIMIT.
 is(log_count($node, qr/WARNING|PANIC|TRAP|terminated by signal/), 0, 'no warning, no crash');
 is(log_count($node, qr/terminating background worker|dynamic shared/), 0, 'no worker was shot');
