@@ -108,6 +108,36 @@ CREATE TABLE known_plan_data (
 );
 CREATE INDEX ON known_plan_data (query_id);
 
+-- One row per relation and index (null: scans without one). key: made of names. pattern, extent_blocks and transitions tell of
+-- state: serialised, versioned, checksummed model. seen: blocks that scans came to; issued, used, wasted: requests for blocks
+-- ahead; all four decayed.
+CREATE TABLE access_pattern_data (
+  key bigint NOT NULL,
+  schema text NOT NULL,
+  name text NOT NULL,
+  index_name text,
+  pattern text NOT NULL,
+  extent_blocks int NOT NULL,
+  seen float8 NOT NULL,
+  issued float8 NOT NULL,
+  used float8 NOT NULL,
+  wasted float8 NOT NULL,
+  transitions int NOT NULL,
+  last_seen timestamptz NOT NULL,
+  state bytea NOT NULL
+);
+CREATE INDEX ON access_pattern_data (key);
+
+-- What owners say of their relations. regclass: follows a rename, and is a name in a dump.
+CREATE TABLE partition_hint_data (
+  relation regclass NOT NULL,
+  access_pattern text NOT NULL,
+  suggested_blocks int,
+  data_type text,
+  metadata jsonb NOT NULL
+);
+CREATE INDEX ON partition_hint_data (relation);
+
 -- A publication FOR ALL TABLES would otherwise refuse the learner's updates: the keys are not constraints.
 ALTER TABLE history_data REPLICA IDENTITY FULL;
 ALTER TABLE profile_data REPLICA IDENTITY FULL;
@@ -116,6 +146,8 @@ ALTER TABLE prediction_data REPLICA IDENTITY FULL;
 ALTER TABLE event_data REPLICA IDENTITY FULL;
 ALTER TABLE row_estimate_data REPLICA IDENTITY FULL;
 ALTER TABLE known_plan_data REPLICA IDENTITY FULL;
+ALTER TABLE access_pattern_data REPLICA IDENTITY FULL;
+ALTER TABLE partition_hint_data REPLICA IDENTITY FULL;
 
 SELECT pg_catalog.pg_extension_config_dump('history_data', '');
 SELECT pg_catalog.pg_extension_config_dump('profile_data', '');
@@ -124,11 +156,14 @@ SELECT pg_catalog.pg_extension_config_dump('prediction_data', '');
 SELECT pg_catalog.pg_extension_config_dump('event_data', '');
 SELECT pg_catalog.pg_extension_config_dump('row_estimate_data', '');
 SELECT pg_catalog.pg_extension_config_dump('known_plan_data', '');
+SELECT pg_catalog.pg_extension_config_dump('access_pattern_data', '');
+SELECT pg_catalog.pg_extension_config_dump('partition_hint_data', '');
 
 -- What follows reads those tables and shared memory. Other roles' rows are hidden as pg_stat_activity hides them: a view
 -- is a security barrier, so that no function in a user's WHERE sees what the view leaves out.
 GRANT USAGE ON SCHEMA query_shaper TO PUBLIC;
-REVOKE ALL ON history_data, profile_data, model_data, prediction_data, event_data, row_estimate_data, known_plan_data
+REVOKE ALL ON history_data, profile_data, model_data, prediction_data, event_data, row_estimate_data, known_plan_data,
+  access_pattern_data, partition_hint_data
 FROM PUBLIC;
 
 -- Chapter: activity. Running statements, as their backends publish them in shared memory.
@@ -229,6 +264,49 @@ RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'query_shaper_shadow';
 COMMENT ON FUNCTION shadow(text, float8) IS 'counts the rows of a query''s scans and joins on a sample, with 90 % intervals';
 
+-- Chapter: prefetch. Where blocks are read tells of the data: shown to roles that may read all of the relation.
+
+CREATE VIEW access_patterns WITH (security_barrier) AS
+  SELECT pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS relation,
+    p.index_name, coalesce(p.pattern, h.access_pattern) AS pattern,
+    coalesce(p.extent_blocks, h.suggested_blocks) AS extent_blocks, p.used / nullif(p.seen, 0) AS hit_ratio,
+    p.wasted / nullif(p.issued, 0) AS wasted_ratio, coalesce(p.transitions, 0) AS transitions,
+    h.relation IS NOT NULL AS hinted, coalesce(p.seen, 0) AS blocks_seen, p.last_seen
+  FROM (SELECT k.oid AS relation_id, a.* FROM query_shaper.access_pattern_data a
+      JOIN pg_catalog.pg_namespace n ON n.nspname = a.schema
+      JOIN pg_catalog.pg_class k ON k.relname = a.name AND k.relnamespace = n.oid) p
+  FULL JOIN query_shaper.partition_hint_data h ON h.relation = p.relation_id
+  JOIN pg_catalog.pg_class c ON c.oid = coalesce(h.relation, p.relation_id)
+  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+  WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid));
+
+CREATE VIEW partition_hints WITH (security_barrier) AS
+  SELECT h.relation, h.access_pattern, h.suggested_blocks, h.data_type, h.metadata
+  FROM query_shaper.partition_hint_data h
+  JOIN pg_catalog.pg_class c ON c.oid = h.relation
+  WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR pg_catalog.has_table_privilege(c.oid, 'SELECT');
+
+CREATE FUNCTION set_partition_hint(
+  relation regclass, access_pattern text, suggested_blocks int = NULL, data_type text = NULL, metadata jsonb = '{}')
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_set_partition_hint';
+COMMENT ON FUNCTION set_partition_hint(regclass, text, int, text, jsonb)
+IS 'says how a relation is read and in extents of how many blocks; for its owner';
+
+CREATE FUNCTION drop_partition_hint(relation regclass) RETURNS boolean LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'query_shaper_drop_partition_hint';
+COMMENT ON FUNCTION drop_partition_hint(regclass) IS 'takes a partition hint back; for the owner of the relation';
+
+-- However the table is changed, also by a restore: what backends remember of it is out of date.
+CREATE FUNCTION _partition_hints_changed() RETURNS trigger LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'query_shaper_partition_hints_changed';
+REVOKE EXECUTE ON FUNCTION _partition_hints_changed() FROM PUBLIC;
+CREATE TRIGGER partition_hints_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON partition_hint_data
+FOR EACH STATEMENT EXECUTE FUNCTION _partition_hints_changed();
+
 -- Chapter: history. What finished statements were, and what was done to running ones.
 
 CREATE VIEW history WITH (security_barrier) AS
@@ -299,6 +377,7 @@ AS 'MODULE_PATHNAME', 'query_shaper_metrics';
 
 CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
 
-GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates TO PUBLIC;
+GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates, access_patterns,
+  partition_hints TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;

@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "core/prefetch/partition_hint.h"
 #include "pg/fault_point.h"
 #include "server/settings.h"
 
@@ -13,6 +14,7 @@ extern "C" {
 namespace query_shaper {
 
 namespace settings {
+int access_patterns_max = 128;
 int early_stage_rows = 10000;
 int early_stage_time_ms = 100;
 int events_max = 10000;
@@ -26,6 +28,7 @@ int max_predicted_time_ms = 0;
 int memoize_subplans = kSwitchOn;
 double min_cost = 1000;
 int mode = kModeShape;
+char* partition_hint = nullptr;
 #ifdef QUERY_SHAPER_FAULT_POINTS
 bool plain_explain = false;
 #endif
@@ -95,6 +98,12 @@ static void AssignMode(int, void* extra) {
   if (counts != kModeOfOrdinaryRole) limits_mode = counts;
 }
 
+static bool CheckPartitionHint(char** value, void**, GucSource) {
+  const char* const wrong = *value == nullptr ? nullptr : CheckHintText(*value);
+  if (wrong != nullptr) GUC_check_errdetail("In the text, %s.", wrong);
+  return wrong == nullptr;
+}
+
 bool LimitsAct() { return limits_mode == kModeShape; }
 bool LimitsAdvise() { return limits_mode == kModeAdvise; }
 
@@ -115,6 +124,11 @@ int TrackedLateFromMs() {
 
 void DefineSettings() {
   using namespace settings;
+  if (process_shared_preload_libraries_in_progress)
+    DefineCustomIntVariable("query_shaper.access_patterns_max",
+                            "Sets the number of relations and indexes whose access patterns are kept in shared memory.",
+                            "Shared memory is sized by it at server start.", &access_patterns_max, access_patterns_max,
+                            16, 100000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("query_shaper.early_stage_rows",
                           "Sets the number of processed rows after which a prediction is revised.", nullptr,
                           &early_stage_rows, early_stage_rows, 1, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -163,6 +177,11 @@ void DefineSettings() {
                            "off: nothing; observe: predict, watch and learn; advise: also report what would be done; "
                            "shape: do it.",
                            &mode, mode, kModes, PGC_USERSET, 0, CheckMode, AssignMode, nullptr);
+  DefineCustomStringVariable(
+      "query_shaper.partition_hint",
+      "Sets how the relations of the next statements are read and in extents of how many blocks.",
+      "A pattern, or relation=pattern, relation=pattern:blocks and so on.", &partition_hint, "", PGC_USERSET, 0,
+      CheckPartitionHint, nullptr, nullptr);
 #ifdef QUERY_SHAPER_FAULT_POINTS
   DefineCustomBoolVariable("query_shaper.plain_explain", "Plans what EXPLAIN shows without learned rows, for tests.",
                            nullptr, &plain_explain, plain_explain, PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr,

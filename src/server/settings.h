@@ -12,6 +12,7 @@ enum Switch { kSwitchOff = 0, kSwitchAdvise = 1, kSwitchOn = 2 };
 enum Runaway { kRunawayOff = 0, kRunawayAdvise = 1, kRunawayPause = 2, kRunawayCancel = 3 };
 
 namespace settings {
+extern int access_patterns_max;
 extern int early_stage_rows;
 extern int early_stage_time_ms;
 extern int events_max;
@@ -25,6 +26,7 @@ extern int max_predicted_time_ms;  // 0: no limit
 extern int memoize_subplans;       // Switch
 extern double min_cost;
 extern int mode;
+extern char* partition_hint;
 #ifdef QUERY_SHAPER_FAULT_POINTS
 extern bool plain_explain;
 #endif

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/settings.h"
+#include "server/shared_access.h"
 #include "server/shared_rows.h"
 #include "server/shared_shadow.h"
 #include "server/shared_state.h"
@@ -59,7 +60,8 @@ void RequestSharedState() {
   RequestAddinShmemSpace(hash_estimate_size(ProfileCapacity(), sizeof(ProfileEntry)));
   RequestAddinShmemSpace(SharedRowsSize());
   RequestAddinShmemSpace(SharedShadowSize());
-  RequestNamedLWLockTranche("query_shaper", 3);
+  RequestAddinShmemSpace(SharedAccessSize());
+  RequestNamedLWLockTranche("query_shaper", 4);
 }
 
 void Initialise(const Layout& layout) {
@@ -118,6 +120,7 @@ void StartSharedState() {
                            HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
   AttachSharedRows(&GetNamedLWLockTranche("query_shaper")[2].lock);
   AttachSharedShadow();
+  AttachSharedAccess(&GetNamedLWLockTranche("query_shaper")[3].lock);
   LWLockRelease(AddinShmemInitLock);
   my_slot = nullptr;
 }

@@ -9,7 +9,8 @@
 //   DatabaseSlot: `lock` (shared to find and read, exclusive to change), except its atomics.
 //   Profiles and Models: `knowledge_lock` (shared to predict, exclusive to learn, load or evict).
 //   Learned rows and known plans (shared_rows.h): shared_rows->lock (shared to recall, exclusive to learn, load or
-//   evict). Lock order: lock, knowledge_lock, shared_rows->lock. None is held across anything that can raise or touch a
+//   evict). Access models (shared_access.h): shared_access->lock likewise. Lock order: lock, knowledge_lock,
+//   shared_rows->lock, shared_access->lock. None is held across anything that can raise or touch a
 //   table.
 #pragma once
 #include "core/plan/plan_tree.h"

@@ -15,7 +15,7 @@ ok(wait_calls($node, 'source', 5), 'five runs are in the history');
 run_correlated($node, 'source');
 flush($node, 'source');
 
-my @tables = qw(history_data profile_data model_data prediction_data event_data row_estimate_data known_plan_data);
+my @tables = qw(history_data profile_data model_data prediction_data event_data row_estimate_data known_plan_data access_pattern_data partition_hint_data);
 my %rows = map { $_ => $node->safe_psql('source', "SELECT count(*) FROM query_shaper.$_") } @tables;
 my $target = new_node('target');
 $target->start;

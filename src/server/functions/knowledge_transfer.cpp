@@ -4,6 +4,7 @@
 #include "core/cardinality/row_model.h"
 #include "core/decide/plan_bytes.h"
 #include "core/predict/predict.h"
+#include "core/prefetch/access_model.h"
 #include "pg/guard.h"
 #include "server/functions/caller.h"
 #include "server/functions/knowledge_functions.h"
@@ -60,9 +61,28 @@ static const char* const kExport =
     "  ORDER BY e.key), '[]') FROM query_shaper.row_estimate_data e),"
     " 'known_plans', (SELECT coalesce(jsonb_agg(jsonb_build_object('query_id', k.query_id,"
     "  'last_seen', extract(epoch FROM k.last_seen), 'state', translate(encode(k.state, 'base64'), E'\\n', ''))"
-    "  ORDER BY k.query_id), '[]') FROM query_shaper.known_plan_data k))";
+    "  ORDER BY k.query_id), '[]') FROM query_shaper.known_plan_data k),"
+    " 'access_patterns', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', a.key, 'schema', a.schema,"
+    "  'name', a.name, 'index_name', a.index_name, 'pattern', a.pattern, 'extent_blocks', a.extent_blocks,"
+    "  'seen', a.seen, 'issued', a.issued, 'used', a.used, 'wasted', a.wasted, 'transitions', a.transitions,"
+    "  'last_seen', extract(epoch FROM a.last_seen), 'state', translate(encode(a.state, 'base64'), E'\\n', ''))"
+    "  ORDER BY a.key), '[]') FROM query_shaper.access_pattern_data a))";
 
-enum class Kind { kId, kCount, kFigure, kSpread, kTime, kText, kNames, kObject, kProfile, kModels, kRows, kPlans };
+enum class Kind {
+  kId,
+  kCount,
+  kFigure,
+  kSpread,
+  kTime,
+  kText,
+  kNames,
+  kObject,
+  kProfile,
+  kModels,
+  kRows,
+  kPlans,
+  kAccess
+};
 
 struct Field {
   const char* name;
@@ -113,6 +133,14 @@ static const Field kPlanFields[] = {
     {"state", Kind::kPlans, false},
 };
 
+static const Field kAccessFields[] = {
+    {"key", Kind::kId, false},         {"schema", Kind::kText, false},       {"name", Kind::kText, false},
+    {"index_name", Kind::kText, true}, {"pattern", Kind::kText, false},      {"extent_blocks", Kind::kCount, false},
+    {"seen", Kind::kFigure, false},    {"issued", Kind::kFigure, false},     {"used", Kind::kFigure, false},
+    {"wasted", Kind::kFigure, false},  {"transitions", Kind::kCount, false}, {"last_seen", Kind::kTime, false},
+    {"state", Kind::kAccess, false},
+};
+
 [[noreturn]] static void Refuse(const char* detail) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid knowledge"), errdetail("%s", detail),
                   errhint("Import what query_shaper.export_knowledge() returned, unchanged.")));
@@ -133,6 +161,9 @@ static const char* ReadState(const char* bytes, int length, Kind kind, void* scr
       case Kind::kPlans:
         ReadKnownPlans(bytes, size, static_cast<KnownPlans*>(scratch));
         break;
+      case Kind::kAccess:
+        ReadAccessModel(bytes, size, static_cast<AccessModel*>(scratch));
+        break;
       default:
         ReadModels(bytes, size, static_cast<Models*>(scratch));
     }
@@ -149,7 +180,8 @@ static const char* CheckState(const JsonbValue& value, Kind kind) {
   char* const bytes = static_cast<char*>(palloc(capacity + 1));
   const int decoded = pg_b64_decode(value.val.string.val, length, bytes, capacity);
   if (decoded < 0) return "state is not in base64";
-  constexpr Size kLargest = Max(Max(sizeof(Profile), sizeof(Models)), Max(sizeof(RowProfile), sizeof(KnownPlans)));
+  constexpr Size kLargest =
+      Max(Max(sizeof(Profile), sizeof(Models)), Max(Max(sizeof(RowProfile), sizeof(KnownPlans)), sizeof(AccessModel)));
   void* const scratch = palloc0(kLargest);
   char failure[256];
   const char* const wrong = ReadState(bytes, decoded, kind, scratch, failure, sizeof failure);
@@ -198,6 +230,7 @@ static const char* CheckValue(const JsonbValue& value, const Field& field) {
     case Kind::kModels:
     case Kind::kRows:
     case Kind::kPlans:
+    case Kind::kAccess:
       return value.type == jbvString ? CheckState(value, field.kind) : "it is not a string";
     default:
       return value.type == jbvNumeric ? CheckNumber(value, field.kind) : "it is not a number";
@@ -317,6 +350,17 @@ static const char* const kImport[] = {
     "  to_timestamp(i.last_seen), decode(i.state, 'base64') FROM incoming i WHERE NOT EXISTS"
     "  (SELECT FROM query_shaper.known_plan_data k WHERE k.query_id = i.query_id"
     "  AND k.last_seen >= to_timestamp(i.last_seen))",
+    "WITH incoming AS (SELECT DISTINCT ON (i.key) i.* FROM jsonb_to_recordset($1 -> 'access_patterns') AS i(key bigint,"
+    "  schema text, name text, index_name text, pattern text, extent_blocks int, seen float8, issued float8,"
+    "  used float8, wasted float8, transitions int, last_seen float8, state text)"
+    "  WHERE $2 IS NOT NULL ORDER BY i.key, i.last_seen DESC),"
+    " older AS (DELETE FROM query_shaper.access_pattern_data a USING incoming i WHERE a.key = i.key"
+    "  AND a.last_seen < to_timestamp(i.last_seen))"
+    " INSERT INTO query_shaper.access_pattern_data (key, schema, name, index_name, pattern, extent_blocks, seen,"
+    "  issued, used, wasted, transitions, last_seen, state) SELECT i.key, i.schema, i.name, i.index_name, i.pattern,"
+    "  i.extent_blocks, i.seen, i.issued, i.used, i.wasted, i.transitions, to_timestamp(i.last_seen),"
+    "  decode(i.state, 'base64') FROM incoming i WHERE NOT EXISTS (SELECT FROM query_shaper.access_pattern_data a"
+    "  WHERE a.key = i.key AND a.last_seen >= to_timestamp(i.last_seen))",
 };
 
 QUERY_SHAPER_FUNCTION(query_shaper_export_knowledge) {
@@ -350,6 +394,7 @@ QUERY_SHAPER_FUNCTION(query_shaper_import_knowledge) {
   // Older documents lack these.
   if (Has(document, "row_estimates")) CheckSection(document, "row_estimates", kRowFields);
   if (Has(document, "known_plans")) CheckSection(document, "known_plans", kPlanFields);
+  if (Has(document, "access_patterns")) CheckSection(document, "access_patterns", kAccessFields);
   Oid types[2] = {JSONBOID, OIDOID};
   Datum values[2] = {JsonbPGetDatum(document), ObjectIdGetDatum(GetUserId())};
   const CallerIdentity caller = BecomeTablesOwner();

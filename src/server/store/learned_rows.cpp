@@ -145,6 +145,11 @@ double EpochSeconds(TimestampTz at) {
   return static_cast<double>(at) / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0;
 }
 
+TimestampTz TimeOfEpoch(double epoch_s) {
+  const double usec = (epoch_s - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0) * USECS_PER_SEC;
+  return std::isfinite(usec) && std::fabs(usec) < 9e18 ? static_cast<TimestampTz>(usec) : 0;
+}
+
 RowEntry* FindRow(Oid database, uint64_t key) {
   const RowKey row = KeyOfRow(database, key);
   return static_cast<RowEntry*>(hash_search(RowTable(), &row, HASH_FIND, nullptr));

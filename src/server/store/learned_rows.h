@@ -6,6 +6,8 @@
 namespace query_shaper {
 
 double EpochSeconds(TimestampTz at);
+// Back again; 0 for what is no time.
+TimestampTz TimeOfEpoch(double epoch_s);
 
 // Under shared_rows->lock, at least shared. Null when unknown.
 RowEntry* FindRow(Oid database, uint64_t key);

@@ -9,17 +9,6 @@ namespace query_shaper {
 
 namespace {
 
-// Tells the database's learner, or the launcher when none runs.
-void NoteChange() {
-  LWLockAcquire(shared->lock, LW_SHARED);
-  DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
-  if (slot != nullptr) {
-    const uint32 before = pg_atomic_fetch_add_u32(&slot->row_changes, 1);
-    if (before == pg_atomic_read_u32(&slot->row_changes_done) && slot->learner_pid == 0) WakeLauncher();
-  }
-  LWLockRelease(shared->lock);
-}
-
 void SetText(const char* clauses, char* out) {
   // Of a row that has its text the caller need not make it again.
   if (clauses[0] == '\0') return;
@@ -50,6 +39,16 @@ void LearnFact(const RowFact& fact, double now_s) {
 
 }  // namespace
 
+void NoteKnowledgeChange() {
+  LWLockAcquire(shared->lock, LW_SHARED);
+  DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
+  if (slot != nullptr) {
+    const uint32 before = pg_atomic_fetch_add_u32(&slot->row_changes, 1);
+    if (before == pg_atomic_read_u32(&slot->row_changes_done) && slot->learner_pid == 0) WakeLauncher();
+  }
+  LWLockRelease(shared->lock);
+}
+
 RowGuess RecallRows(uint64_t key, const RowConstants& constants, double natural_rows, double relation_rows) {
   RowGuess guess;
   if (shared_rows == nullptr) return guess;
@@ -67,7 +66,7 @@ void LearnRowFacts(const RowFact* facts, int count) {
   const double now_s = EpochSeconds(GetCurrentTimestamp());
   for (int i = 0; i < count; ++i) LearnFact(facts[i], now_s);
   Count(kMetricRowsLearned, static_cast<uint64_t>(count));
-  NoteChange();
+  NoteKnowledgeChange();
 }
 
 bool RowKeyKnown(uint64_t key) {
@@ -100,7 +99,7 @@ void ChangePlans(int64_t query_id, void (*change)(KnownPlans* plans, void* conte
     ++entry->change;
   }
   LWLockRelease(shared_rows->lock);
-  if (entry != nullptr) NoteChange();
+  if (entry != nullptr) NoteKnowledgeChange();
 }
 
 }  // namespace query_shaper

@@ -28,6 +28,9 @@ RowGuess RecallRows(uint64_t key, const RowConstants& constants, double natural_
 // Inside a transaction; raises only what naming the relations may raise. Full table: the least worthy are evicted.
 void LearnRowFacts(const RowFact* facts, int count);
 
+// Tells the database's learner that learned rows, plans or access models changed, or the launcher when none runs.
+void NoteKnowledgeChange();
+
 // True when the key has a row with its text, which then need not be made again.
 bool RowKeyKnown(uint64_t key);
 

@@ -24,11 +24,6 @@ namespace {
 
 constexpr int kFetchRows = 200;
 
-TimestampTz TimeOf(double epoch_s) {
-  const double usec = (epoch_s - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0) * USECS_PER_SEC;
-  return std::isfinite(usec) && std::fabs(usec) < 9e18 ? static_cast<TimestampTz>(usec) : 0;
-}
-
 // Null when the bytes are sound. No PostgreSQL call inside.
 bool ReadQuietly(const bytea* bytes, RowProfile* profile) noexcept {
   try {
@@ -111,7 +106,7 @@ void WriteRow(const RowEntry& entry, TableCall* update, TableCall* insert) {
     call->Add(TEXTARRAYOID, TextArray(names.names, names.nulls, names.count));
     call->Add(INT4OID, Int32GetDatum(entry.relation_count)).Text(ValidText(entry.clauses));
     call->Number(profile.natural_rows).Number(profile.planner_rows).Number(profile.actual_rows);
-    call->Integer(static_cast<int64>(Min(profile.seen, 9e18))).Time(TimeOf(profile.last_seen_s));
+    call->Integer(static_cast<int64>(Min(profile.seen, 9e18))).Time(TimeOfEpoch(profile.last_seen_s));
     call->Bytes(StateBytes(profile));
     if (call->Run() > 0) break;
   }
@@ -119,7 +114,7 @@ void WriteRow(const RowEntry& entry, TableCall* update, TableCall* insert) {
 
 void WritePlans(const PlansEntry& entry, TableCall* update, TableCall* insert) {
   for (TableCall* call : {update, insert}) {
-    call->Integer(entry.key.query_id).Time(TimeOf(entry.changed_s)).Bytes(StateBytes(entry.plans));
+    call->Integer(entry.key.query_id).Time(TimeOfEpoch(entry.changed_s)).Bytes(StateBytes(entry.plans));
     if (call->Run() > 0) break;
   }
 }

@@ -2,6 +2,7 @@
 
 #include "pg/fault_point.h"
 #include "server/settings.h"
+#include "server/store/access_knowledge.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/learned_rows.h"
 
@@ -147,6 +148,7 @@ void FreeDatabase(DatabaseSlot* slot) {
   LWLockRelease(shared->knowledge_lock);
   ForgetRows(slot->database, Forget::kAll);
   ForgetPlans(slot->database, Forget::kAll);
+  ForgetAccess(slot->database, false);
   slot->state = DatabaseState::kUnknown;
   slot->database = InvalidOid;
   pg_atomic_write_u32(&slot->pending, 0);
@@ -188,6 +190,7 @@ bool WantDatabase(Oid database) {
 void ForgetKnowledge(DatabaseSlot* slot, Forget rows) {
   ForgetRows(slot->database, rows);
   ForgetPlans(slot->database, rows);
+  ForgetAccess(slot->database, rows == Forget::kStored);
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   RemoveProfiles(slot->database);
   InitQuietly(&slot->models);

@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "server/store/access_tables.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/row_tables.h"
 #include "server/store/table_call.h"
@@ -79,6 +80,7 @@ void MergeDuplicates() {
   TableCall(kMergeProfiles).Run();
   TableCall(kMergeModels).Run();
   MergeRowDuplicates();
+  MergeAccessDuplicates();
 }
 
 }  // namespace query_shaper

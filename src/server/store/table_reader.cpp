@@ -2,6 +2,7 @@
 
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
+#include "server/store/access_tables.h"
 #include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/table_call.h"
@@ -166,13 +167,16 @@ void LoadNewer(DatabaseSlot* slot) {
   LoadModels(slot, false);
   const int64 stored_profiles = LoadProfiles(slot);
   const int64 stored_rows = LoadRowTables(slot);
-  if (!RecoveryInProgress() || (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles &&
-                                CleanRowEntries(slot->database) <= stored_rows))
+  const int64 stored_access = LoadAccessTable(slot);
+  if (!RecoveryInProgress() ||
+      (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles &&
+       CleanRowEntries(slot->database) <= stored_rows && CleanAccessEntries(slot->database) <= stored_access))
     return;
   ForgetKnowledge(slot, Forget::kAll);
   LoadModels(slot, true);
   LoadProfiles(slot);
   LoadRowTables(slot);
+  LoadAccessTable(slot);
 }
 
 }  // namespace
@@ -195,6 +199,7 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
     LoadModels(slot, true);
     LoadProfiles(slot);
     LoadRowTables(slot);
+    LoadAccessTable(slot);
   } else if (present) {
     LoadNewer(slot);
   }

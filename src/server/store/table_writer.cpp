@@ -4,6 +4,7 @@
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/outcome_json.h"
+#include "server/store/access_tables.h"
 #include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/table_call.h"
@@ -301,6 +302,7 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
     row_context = AllocSetContextCreate(TopMemoryContext, "query_shaper learned rows", ALLOCSET_DEFAULT_SIZES);
   MemoryContextReset(row_context);
   const RowBatch rows = WriteRowTables(slot, row_context);
+  const AccessBatch access = WriteAccessTable(slot, row_context);
   pg::FaultPoint("write");
   if (slot->generation != generation) {
     AbortCurrentTransaction();
@@ -319,6 +321,7 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   MemoryContextSwitchTo(spi);
   End();
   ClearDirty(written, count, slot, stored);
+  SettleAccessTable(access);
   SettleRowTables(slot, rows);
   MemoryContextReset(row_context);
   return TableResult::kDone;
@@ -353,6 +356,7 @@ TableResult TrimTables() {
       .Integer(shared->profile_capacity)
       .Run();
   TrimRowTables();
+  TrimAccessTable();
   End();
   return TableResult::kDone;
 }

@@ -2,6 +2,7 @@
 
 #include "server/settings.h"
 #include "server/shared_state.h"
+#include "server/store/access_knowledge.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/workers/learner.h"
@@ -286,7 +287,7 @@ bool AnyDirty() {
   while (const auto* entry = static_cast<const ProfileEntry*>(hash_seq_search(&scan)))
     dirty = dirty || (entry->key.database == my_database && entry->dirty);
   LWLockRelease(shared->knowledge_lock);
-  return dirty || RowsDirty(my_database);
+  return dirty || RowsDirty(my_database) || AccessDirty(my_database);
 }
 
 bool RowsChanged() { return pg_atomic_read_u32(&slot->row_changes) != pg_atomic_read_u32(&slot->row_changes_done); }

@@ -1,0 +1,34 @@
+#include "pg/pg.h"
+
+#include "server/settings.h"
+#include "server/shared_access.h"
+
+namespace query_shaper {
+
+SharedAccess* shared_access = nullptr;
+
+static HTAB* access_table;
+
+Size SharedAccessSize() {
+  return add_size(MAXALIGN(sizeof(SharedAccess)),
+                  hash_estimate_size(settings::access_patterns_max, sizeof(AccessEntry)));
+}
+
+void AttachSharedAccess(LWLock* lock) {
+  bool found = false;
+  shared_access =
+      static_cast<SharedAccess*>(ShmemInitStruct("query_shaper access patterns", sizeof(SharedAccess), &found));
+  if (!found) {
+    shared_access->lock = lock;
+    shared_access->capacity = settings::access_patterns_max;
+  }
+  HASHCTL control{};
+  control.keysize = sizeof(AccessKey);
+  control.entrysize = sizeof(AccessEntry);
+  access_table = ShmemInitHash("query_shaper access models", settings::access_patterns_max,
+                               settings::access_patterns_max, &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+}
+
+HTAB* AccessTable() { return access_table; }
+
+}  // namespace query_shaper
