@@ -38,5 +38,30 @@ SET query_shaper.mode = off;
 SELECT query_shaper.flush();
 SELECT verdict, reason, (details ->> 'tracked_ms')::float8 > (details ->> 'allowed_ms')::float8 AS late, count(*)
 FROM query_shaper.events WHERE action = 'guard' GROUP BY 1, 2, 3;
+-- A fast plan of learned rows is kept by its shape, whatever would be chosen now.
+SELECT query_shaper.reset();
+RESET enable_hashjoin;
+CREATE TABLE wide (id int PRIMARY KEY, v int) WITH (autovacuum_enabled = off);
+INSERT INTO wide SELECT g, g FROM generate_series(1, 400000) g;
+ANALYZE wide;
+UPDATE flagged SET flag = 2 WHERE id > 3;
+SET enable_mergejoin = off;
+SET query_shaper.mode = shape;
+SELECT joined('SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1') AS stock;
+SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1;
+SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1;
+SELECT joined('SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1') AS learned;
+SET random_page_cost = 100000;
+SELECT joined('SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1') AS kept;
+SET query_shaper.regret_limit = 100;
+SELECT joined('SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1') AS chosen_now;
+RESET query_shaper.regret_limit;
+-- What is switched off is not forced.
+SET enable_nestloop = off;
+SELECT joined('SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1') AS switched_off;
+RESET enable_nestloop;
+RESET random_page_cost;
+RESET enable_mergejoin;
+SET query_shaper.mode = off;
 DROP FUNCTION joined(text);
-DROP TABLE flagged, probe;
+DROP TABLE flagged, probe, wide;

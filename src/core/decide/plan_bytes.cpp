@@ -1,6 +1,7 @@
 #include "core/decide/plan_bytes.h"
 
 #include "core/base/bytes.h"
+#include "core/plan/plan_tree.h"
 
 namespace query_shaper {
 
@@ -8,11 +9,12 @@ namespace {
 
 constexpr uint32_t kPlansMagic = 0x4c505351;  // "QSPL"
 // Grows with every change of the fields below.
-constexpr uint32_t kPlansVersion = 1;
+constexpr uint32_t kPlansVersion = 2;
 
 // A field that is added must be stored too, under a new version: these fail until that is done.
+static_assert(sizeof(PlanStep) == 8 + 8 + sizeof(float) + 1 + 1 + 2);
 static_assert(sizeof(KnownPlan) == 8 + 4 + 4 * sizeof(float) + 4 + sizeof(double));
-static_assert(sizeof(KnownPlans) == kKnownPlans * sizeof(KnownPlan) + kPlanRows * 16 + 8 + 8 + 8 + 8 + 8 + 8 + 8 + 16);
+static_assert(sizeof(KnownPlans) == kKnownPlans * sizeof(KnownPlan) + kPlanSteps * sizeof(PlanStep) + 8 + 8 + 8 + 8 + 8 + 8 + 8 + 16);
 
 struct Writing {
   ByteWriter& bytes;
@@ -46,11 +48,14 @@ void Fields(Direction io, P& plans) {
     io.Number(plan.given_up);
     io.Number(plan.last_s);
   }
-  for (auto& rows : plans.best_rows) {
-    io.Number(rows.key);
-    io.Number(rows.rows);
+  for (auto& step : plans.best_steps) {
+    io.Number(step.key);
+    io.Number(step.input);
+    io.Number(step.rows);
+    io.Number(step.op);
+    io.Number(step.inner);
   }
-  io.Number(plans.best_row_count);
+  io.Number(plans.best_step_count);
   io.Number(plans.best_fingerprint);
   io.Number(plans.interruptions);
   io.Number(plans.interrupted_s);
@@ -71,8 +76,11 @@ void Validate(const KnownPlans& plans) {
     Require(plan.origin <= PlanOrigin::kReplanned);
     Require(plan.log_square >= 0 && plan.weight >= 0 && plan.given_up >= 0 && plan.last_s >= 0);
   }
-  Require(plans.best_row_count >= 0 && plans.best_row_count <= kPlanRows);
-  for (const auto& rows : plans.best_rows) Require(rows.rows >= 0);
+  Require(plans.best_step_count >= 0 && plans.best_step_count <= kPlanSteps);
+  for (const PlanStep& step : plans.best_steps) {
+    Require(step.rows >= -1);
+    Require(step.op < static_cast<uint8_t>(Operator::kCount) && step.inner < static_cast<uint8_t>(Operator::kCount));
+  }
   Require(plans.interruptions >= 0 && plans.failed_tries >= 0 && plans.runs >= 0);
 }
 
@@ -81,7 +89,7 @@ void Validate(const KnownPlans& plans) {
 uint32_t WriteKnownPlans(const KnownPlans& plans, char* out, uint32_t capacity) {
   ByteWriter bytes(kPlansMagic, kPlansVersion, out, capacity);
   KnownPlans written = plans;
-  for (int i = plans.best_row_count < 0 ? 0 : plans.best_row_count; i < kPlanRows; ++i) written.best_rows[i] = {0, 0};
+  for (int i = plans.best_step_count < 0 ? 0 : plans.best_step_count; i < kPlanSteps; ++i) written.best_steps[i] = {};
   Fields(Writing{bytes}, written);
   return bytes.Finish();
 }

@@ -18,7 +18,7 @@
 namespace query_shaper {
 
 constexpr int kKnownPlans = 6;
-constexpr int kPlanRows = 24;
+constexpr int kPlanSteps = 32;
 
 enum class PlanOrigin : uint8_t { kStock = 0, kLearned = 1, kReplanned = 2 };
 
@@ -32,15 +32,21 @@ struct KnownPlan {
   double last_s = 0;
 };
 
+// One node of a plan that is to be made again: what it returns, how, and of what.
+struct PlanStep {
+  uint64_t key = 0;    // name of the set of relations, or of the groups, that it returns
+  uint64_t input = 0;  // joins: name of the set of the outer side; scans: hash of the index's name, 0 none
+  float rows = 0;      // as planned; -1: of one look-up, which says nothing of the whole set
+  uint8_t op = 0;      // Operator; kOther: its rows alone are kept; kCustomScan: kept work, key may be 0
+  uint8_t inner = 0;   // nested loops: Operator between the join and its inner side, kMemoize or kMaterial; else 0
+};
+
 struct KnownPlans {
   KnownPlan plans[kKnownPlans];
-  // Row figures that made the best plan of learned rows: what it takes to make it again.
-  struct {
-    uint64_t key;
-    float rows;
-  } best_rows[kPlanRows];
-  int32_t best_row_count = 0;
-  uint64_t best_fingerprint = 0;  // the plan they make
+  // The best plan of learned rows: what it takes to make it again.
+  PlanStep best_steps[kPlanSteps];
+  int32_t best_step_count = 0;
+  uint64_t best_fingerprint = 0;  // of the plan that they make
   float interruptions = 0;        // decayed number of interruptions of this statement: penalty
   double interrupted_s = 0;
   float failed_tries = 0;            // decayed number of unknown plans given up on probation

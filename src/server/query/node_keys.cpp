@@ -226,6 +226,13 @@ void SetKey(const Mapping* mapping, const Plan* plan, const Place& place, RowKin
   SetText(mapping, plan, key, place, NIL);
 }
 
+uint64_t SetKeyOf(const Mapping* mapping, const Place& place) {
+  if (place.level == nullptr || place.stage != Stage::kJoins || bms_is_empty(place.relids)) return 0;
+  bool single = bms_membership(place.relids) == BMS_SINGLETON;
+  if (!single && find_join_rel(place.level->root, place.relids) == nullptr) return 0;
+  return RowsOf(&mapping->planning->names, place.level, place.relids)->name.key;
+}
+
 void SetPassed(const Mapping* mapping, QueryLevel* level, RelOptInfo* rel, const ParamPathInfo* lookup, NodeKey* key) {
   if (rel->baserestrictinfo == NIL || rel->tuples <= 0) return;
   double handed_down =
@@ -267,6 +274,7 @@ Place WalkScan(const Mapping* mapping, const Plan* plan, const Around& around) {
       PlaceOfFlat(mapping, bms_make_singleton(static_cast<int>(reinterpret_cast<const Scan*>(plan)->scanrelid)));
   place.partial = plan->parallel_aware;
   if (place.level == nullptr) return place;
+  if (NodeKey* key = KeyAt(mapping, plan)) key->set_key = SetKeyOf(mapping, place);
   Bitmapset* outer = SuppliedBy(mapping, plan, around.supplies, place.level);
   RowKind kind = RowKind::kScan;
   switch (nodeTag(plan)) {
@@ -367,6 +375,11 @@ Place WalkJoin(Mapping* mapping, const Plan* plan, const Around& around) {
   Place outer = Walk(mapping, outerPlan(plan), left);
   Place inner = Walk(mapping, innerPlan(plan), right);
   Place place = Merge(mapping, outer, inner);
+  if (NodeKey* key = KeyAt(mapping, plan)) {
+    while (outer.level != nullptr && outer.level != place.level) outer = Climb(mapping, outer);
+    key->set_key = SetKeyOf(mapping, place);
+    key->outer_key = SetKeyOf(mapping, outer);
+  }
   SetKey(mapping, plan, place, RowKind::kJoin, around);
   return place;
 }

@@ -14,7 +14,9 @@ namespace query_shaper {
 
 // What a plan node's rows are called; plain, copied bytewise.
 struct NodeKey {
-  uint64_t key;  // 0: this node has none
+  uint64_t key;        // 0: this node has none
+  uint64_t set_key;    // scans and joins: of the set of relations that it returns rows of, whatever parameters leave
+  uint64_t outer_key;  // joins: the same of the outer side
   RowKind kind;
   bool parameterised;  // by an enclosing nested loop or an outer query: rows are per loop
   bool partial;        // below a Gather: rows are those of one process, totals need all
@@ -72,6 +74,8 @@ struct PlanningOrder {
   const RowOverride* overrides = nullptr;
   int override_count = 0;
   bool use_learned = true;
+  const PlanStep* steps = nullptr;  // the plan to be made, as far as they tell it: see plan_shape.h
+  int step_count = 0;
   // Offers further paths for a base relation or join that is ready, e.g. finished work of the plan given up.
   void (*offer)(PlannerInfo* root, RelOptInfo* rel, void* context) = nullptr;
   void* offer_context = nullptr;

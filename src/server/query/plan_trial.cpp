@@ -8,6 +8,7 @@
 #include "pg/guard.h"
 #include "server/query/carry_out.h"
 #include "server/query/outcome.h"
+#include "server/query/plan_shape.h"
 #include "server/query/replan.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -57,27 +58,50 @@ PlannedStmt* PlanStock(const PlanNote* note, const char* source_text, ParamListI
   return stock;
 }
 
-// The rows that made the best plan, once more. overrides: kPlanRows of them, which live as long as the order.
-void OrderBest(const KnownPlans& known, RowOverride* overrides, PlanningOrder* order) {
-  int count = Min(Max(known.best_row_count, 0), kPlanRows);
-  for (int i = 0; i < count; ++i)
-    overrides[i] = {known.best_rows[i].key, 0, static_cast<double>(known.best_rows[i].rows), false};
-  order->overrides = overrides;
-  order->override_count = count;
+// What orders the best plan; it points into the record that it was made of.
+struct BestOrder {
+  RowOverride overrides[kPlanSteps];
+  PlanningOrder order;
+};
+
+void OrderBest(const KnownPlans& known, bool shape, BestOrder* best) {
+  int count = 0;
+  int steps = Min(Max(known.best_step_count, 0), kPlanSteps);
+  for (int i = 0; i < steps; ++i)
+    if (known.best_steps[i].rows >= 0)
+      best->overrides[count++] = {known.best_steps[i].key, 0, static_cast<double>(known.best_steps[i].rows), false};
+  best->order = PlanningOrder();
+  best->order.overrides = best->overrides;
+  best->order.override_count = count;
+  if (!shape) return;
+  best->order.steps = known.best_steps;
+  best->order.step_count = steps;
 }
 
-PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters,
-                      const KnownPlans& known) {
-  RowOverride overrides[kPlanRows];
-  PlanningOrder order;
-  OrderBest(known, overrides, &order);
-  PlannedStmt* best = PlanAgain(note, source_text, parameters, order);
-  if (PlanNote* best_note = NoteOf(best)) best_note->origin = PlanOrigin::kLearned;
-  return best;
+// Whether a plan made of the best one's steps may stand for it.
+bool IsBest(const KnownPlans& known, bool shape, uint64_t fingerprint) {
+  return fingerprint == known.best_fingerprint ||
+         (shape && fingerprint != 0 && TellsPart(known.best_steps, known.best_step_count));
 }
 
 bool Remakes(const KnownPlans& known, uint64_t fingerprint) {
-  return known.best_fingerprint == fingerprint && known.best_row_count > 0;
+  return known.best_fingerprint == fingerprint && known.best_step_count > 0;
+}
+
+// Null when its steps do not make it any more. By its shape first, which does not hang on estimates; a plan of which
+// that leaves something out, by its rows alone.
+PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters,
+                      const KnownPlans& known, uint64_t fingerprint) {
+  if (!Remakes(known, fingerprint)) return nullptr;
+  BestOrder best;
+  for (bool shape : {true, false}) {
+    OrderBest(known, shape, &best);
+    PlannedStmt* plan = PlanAgain(note, source_text, parameters, best.order);
+    if (!IsBest(known, shape, NamePlan(plan))) continue;
+    if (PlanNote* best_note = NoteOf(plan)) best_note->origin = PlanOrigin::kLearned;
+    return plan;
+  }
+  return nullptr;
 }
 
 const KnownPlan* FindKnown(const KnownPlans& known, uint64_t fingerprint) {
@@ -100,7 +124,8 @@ struct Lesson {
   double ms;
   bool on_probation;
   GuardLimits limits;
-  const PlanNote* note;
+  const PlanStep* steps;
+  int step_count;
 };
 
 Lesson LessonOf(const Tracker* tracker, double ms) {
@@ -110,26 +135,17 @@ Lesson LessonOf(const Tracker* tracker, double ms) {
   lesson.ms = ms;
   lesson.on_probation = tracker->trial.known_ms > 0;
   lesson.limits = LimitsNow();
-  lesson.note = NoteOf(tracker->query->plannedstmt);
   return lesson;
 }
 
-// The figures of its nodes make a plan of learned rows again.
-void KeepBestRows(KnownPlans* known, const Lesson& lesson) {
+// Its steps make a plan of learned rows again.
+void KeepBestSteps(KnownPlans* known, const Lesson& lesson) {
   const KnownPlan* best = BestPlan(*known, lesson.limits);
   if (best == nullptr || best->fingerprint != lesson.fingerprint || lesson.origin == PlanOrigin::kStock ||
-      lesson.note == nullptr)
+      lesson.step_count <= 0)
     return;
-  int count = 0;
-  for (int i = 0; i < lesson.note->key_count; ++i) {
-    const NodeKey& key = lesson.note->keys[i];
-    if (key.key == 0 || key.parameterised || key.partial) continue;
-    if (count == kPlanRows) return;  // too large to be made again
-    known->best_rows[count].key = key.key;
-    known->best_rows[count].rows = static_cast<float>(key.planned_rows);
-    ++count;
-  }
-  known->best_row_count = count;
+  memcpy(known->best_steps, lesson.steps, sizeof(PlanStep) * static_cast<size_t>(lesson.step_count));
+  known->best_step_count = lesson.step_count;
   known->best_fingerprint = lesson.fingerprint;
 }
 
@@ -143,6 +159,38 @@ void LearnGivenUp(const Tracker* tracker, double total_ms) {
                          given_up->limits);
       },
       &lesson);
+}
+
+// The best plan known, made again; where that cannot be, the planner's own when that is known to be worth the change.
+// Null: none that is not the running one.
+PlannedStmt* PlanInstead(const Tracker* tracker, const KnownPlans& known, PlanTree* tree, StatementFacts* facts) {
+  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  const KnownPlan* best = BestPlan(known, LimitsNow());
+  if (best == nullptr) return nullptr;
+  auto plan = [&](const PlanningOrder& order, PlanOrigin origin) {
+    PlannedStmt* made = PlanAnew(tracker, note, order);
+    if (made == nullptr) return made;
+    DescribeStatement(made, tracker->query->sourceText, tree, facts);
+    if (PlanNote* fresh = NoteOf(made)) fresh->origin = origin;
+    return facts->fingerprint != tracker->fingerprint ? made : nullptr;
+  };
+  if (best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
+    BestOrder again;
+    for (bool shape : {true, false}) {
+      OrderBest(known, shape, &again);
+      PlannedStmt* made = plan(again.order, PlanOrigin::kLearned);
+      if (made != nullptr && IsBest(known, shape, facts->fingerprint)) return made;
+    }
+  }
+  const KnownPlan* stock = best;
+  for (const KnownPlan& other : known.plans)
+    if (best->origin != PlanOrigin::kStock && other.origin == PlanOrigin::kStock && other.weight > 0) stock = &other;
+  if (stock->origin != PlanOrigin::kStock ||
+      (stock != best && std::exp(static_cast<double>(stock->log_ms)) > tracker->time_left.eta_ms))
+    return nullptr;
+  PlanningOrder order;
+  order.use_learned = false;
+  return plan(order, PlanOrigin::kStock);
 }
 
 void TellGuard(const Tracker* tracker, const char* verdict, const char* reason) {
@@ -172,9 +220,9 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
   if (choice.verdict == PlanVerdict::kTake) return statement;
   if (choice.verdict == PlanVerdict::kPrefer) {
     if (choice.preferred_origin == PlanOrigin::kStock) return PlanStock(note, source_text, parameters);
-    PlannedStmt* best = Remakes(known, choice.preferred) ? PlanBest(note, source_text, parameters, known) : nullptr;
     // When the known plan cannot be made any more, this one is on trial against its time.
-    if (best != nullptr && NamePlan(best) == choice.preferred) return best;
+    PlannedStmt* best = PlanBest(note, source_text, parameters, known, choice.preferred);
+    if (best != nullptr) return best;
   }
   note->trial = true;
   note->known_ms = choice.known_ms;
@@ -226,7 +274,6 @@ void GiveUpTrial(Tracker* tracker) {
     return;
   }
   tracker->trial_over = true;
-  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   MemoryContext context = NewPlanContext(tracker);
   MemoryContext caller = MemoryContextSwitchTo(context);
   PlannedStmt* volatile plan = nullptr;
@@ -234,27 +281,13 @@ void GiveUpTrial(Tracker* tracker) {
   tracker->busy = 1;
   PG_TRY();
   {
-    PlanningOrder order;
-    RowOverride overrides[kPlanRows];
-    const KnownPlan* best = nullptr;
-    if (RecallPlans(tracker->plan.query_id, &known)) best = BestPlan(known, LimitsNow());
-    if (best != nullptr && best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
-      OrderBest(known, overrides, &order);
-    } else {
-      order.use_learned = false;
-    }
-    plan = PlanAnew(tracker, note, order);
-    if (plan != nullptr) {
-      DescribeStatement(plan, tracker->query->sourceText, &tree, &facts);
-      if (PlanNote* fresh = NoteOf(plan)) fresh->origin = order.use_learned ? PlanOrigin::kLearned : PlanOrigin::kStock;
-    }
+    if (RecallPlans(tracker->plan.query_id, &known)) plan = PlanInstead(tracker, known, &tree, &facts);
   }
   PG_FINALLY();
   { tracker->busy = 0; }
   PG_END_TRY();
   MemoryContextSwitchTo(caller);
-  const char* misfit = plan == nullptr ? "the statement could not be planned again" : PlanMisfit(tracker, plan);
-  if (misfit == nullptr && facts.fingerprint == tracker->fingerprint) misfit = "the known plan is the running one now";
+  const char* misfit = plan == nullptr ? "no known plan can be made again" : PlanMisfit(tracker, plan);
   if (misfit != nullptr) {
     TellGuard(tracker, "declined", misfit);
     MemoryContextDelete(context);
@@ -289,12 +322,15 @@ void LearnTimeOf(const Tracker* tracker) {
   // Waiting for a lock or a client says nothing of the plan.
   ms = Max(ms - tracker->progress.stalled_ms(), 0);
   Lesson lesson = LessonOf(tracker, ms);
+  PlanStep steps[kPlanSteps];
+  lesson.steps = steps;
+  lesson.step_count = lesson.origin == PlanOrigin::kStock ? 0 : StepsOf(tracker, steps, kPlanSteps);
   ChangePlans(
       tracker->plan.query_id,
       [](KnownPlans* known, void* context) {
         const auto* run = static_cast<const Lesson*>(context);
         LearnPlanTime(known, run->fingerprint, run->origin, run->ms, run->limits);
-        KeepBestRows(known, *run);
+        KeepBestSteps(known, *run);
       },
       &lesson);
 }

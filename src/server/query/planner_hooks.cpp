@@ -4,6 +4,7 @@
 #include "server/query/outcome.h"
 #include "server/plain_explain.h"
 #include "server/query/plan_note.h"
+#include "server/query/plan_shape.h"
 #include "server/query/plan_trial.h"
 #include "server/query/row_estimates.h"
 #include "server/settings.h"
@@ -147,7 +148,8 @@ void JoinHook(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo
               JoinPathExtraData* extra) {
   // Made anew, the pair has been through all hooks, this one included.
   if (planning != nullptr) {
-    if (SizeJoin(planning, root, join, outer, inner, type, extra)) return;
+    bool anew = SizeJoin(planning, root, join, outer, inner, type, extra);
+    if (ForceJoin(planning, root, join, outer, inner, type, extra) || anew) return;
     Offer(root, join);
   }
   if (previous_join != nullptr) previous_join(root, join, outer, inner, type, extra);

@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "server/query/plan_shape.h"
 #include "server/query/row_estimates.h"
 
 #include <cmath>
@@ -15,6 +16,31 @@ extern "C" {
 }
 
 namespace query_shaper {
+
+bool CanBeSized(const RelOptInfo* rel, const RangeTblEntry* entry) {
+  switch (entry->rtekind) {
+    case RTE_RELATION:
+      return entry->relkind != RELKIND_FOREIGN_TABLE && entry->tablesample == nullptr && rel->fdwroutine == nullptr;
+    case RTE_SUBQUERY:
+    case RTE_FUNCTION:
+    case RTE_CTE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void MakeTablePaths(PlannerInfo* root, RelOptInfo* rel) {
+  rel->pathlist = rel->partial_pathlist = NIL;
+  add_path(rel, create_seqscan_path(root, rel, rel->lateral_relids, 0));
+  if (rel->consider_parallel && rel->lateral_relids == nullptr) {
+    int workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);
+    if (workers > 0) add_partial_path(rel, create_seqscan_path(root, rel, nullptr, workers));
+  }
+  create_index_paths(root, rel);
+  create_tidscan_paths(root, rel);
+}
+
 namespace {
 
 // Nearer than this a figure is not worth making paths anew.
@@ -62,19 +88,6 @@ double InputRatio(Planning* planning, PlannerInfo* root, const RelOptInfo* rel, 
   return 1;
 }
 
-bool CanBeSized(const RelOptInfo* rel, const RangeTblEntry* entry) {
-  switch (entry->rtekind) {
-    case RTE_RELATION:
-      return entry->relkind != RELKIND_FOREIGN_TABLE && entry->tablesample == nullptr && rel->fdwroutine == nullptr;
-    case RTE_SUBQUERY:
-    case RTE_FUNCTION:
-    case RTE_CTE:
-      return true;
-    default:
-      return false;
-  }
-}
-
 void SetRows(Planning* planning, RelOptInfo* rel, RelationRows* rows, double known) {
   rows->used_rows = known;
   rows->injected = Differs(known, rel->rows);
@@ -102,11 +115,12 @@ void SizeOne(Planning* planning, QueryLevel* level, int relation) {
   rows->known = known >= 0;
   if (known < 0 && entry->rtekind == RTE_RELATION && rel->baserestrictinfo != NIL) {
     // Look-ups have seen what their partners join with, which is not all: good enough to raise a figure that joins
-    // above would take for granted.
+    // above would take for granted. Whether they found more than expected because more passes or because what is looked
+    // up is what occurs most, nobody knows: half of it (on the log scale) is believed.
     RowName passed = PassedName(&planning->names, level, static_cast<Index>(relation));
     known = Known(planning, passed, rows->natural_rows, rel->rows, rows->relation_rows);
     if (known <= rel->rows) return;
-    known = Min(known, Max(rel->tuples, 1.0));
+    known = clamp_row_est(std::sqrt(Min(known, Max(rel->tuples, 1.0)) * Max(rel->rows, 1.0)));
   }
   if (known >= 0) SetRows(planning, rel, rows, known);
 }
@@ -171,14 +185,8 @@ void MakePathsAnew(PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* entr
   Relids outer = rel->lateral_relids;
   switch (entry->rtekind) {
     case RTE_RELATION:
-      rel->pathlist = rel->partial_pathlist = rel->ppilist = NIL;
-      add_path(rel, create_seqscan_path(root, rel, outer, 0));
-      if (rel->consider_parallel && outer == nullptr) {
-        int workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);
-        if (workers > 0) add_partial_path(rel, create_seqscan_path(root, rel, nullptr, workers));
-      }
-      create_index_paths(root, rel);
-      create_tidscan_paths(root, rel);
+      rel->ppilist = NIL;
+      MakeTablePaths(root, rel);
       break;
     case RTE_FUNCTION: {
       List* order = static_cast<Path*>(linitial(rel->pathlist))->pathkeys;
@@ -221,38 +229,94 @@ void SizeLevel(Planning* planning, QueryLevel* level, const RelOptInfo* at_hand)
   }
 }
 
-// Rows of a look-up: as learned for it, else the planner's scaled as the relation is, never past what the handed down
-// clauses alone leave (a unique key stays unique).
+struct Lookup {
+  ParamPathInfo* info;
+  Bitmapset* columns;    // of the relation, that are looked up
+  double natural_rows;   // as the planner had them
+  bool known;
+};
+
+// Of a look-up of which nothing is known: as wrong as those by the same columns that take their values from elsewhere.
+// Only upwards: too few rows make worse plans than too many.
+double LikeOthers(const Lookup* lookups, int count, const Lookup& lookup) {
+  double log_ratio = 0;
+  int others = 0;
+  for (int i = 0; i < count; ++i) {
+    const Lookup& other = lookups[i];
+    if (!other.known || !bms_equal(other.columns, lookup.columns)) continue;
+    log_ratio += std::log(other.info->ppi_rows / Max(other.natural_rows, 1.0));
+    ++others;
+  }
+  return others > 0 && log_ratio > 0 ? lookup.natural_rows * std::exp(log_ratio / others) : -1;
+}
+
+// What an index finds it has to fetch: the planner costs that by its own figure, which may be far below.
+void ScaleLookupCost(Path* path, double factor) {
+  if (factor <= 1) return;
+  if (IsA(path, BitmapHeapPath)) {
+    path->startup_cost *= factor;
+    path->total_cost *= factor;
+  } else if (IsA(path, IndexPath)) {
+    path->total_cost = path->startup_cost + (path->total_cost - path->startup_cost) * factor;
+  }
+}
+
+// Rows of a look-up: as learned for it, else the planner's scaled as the relation is or as other look-ups are, never
+// past what the handed down clauses alone leave (a unique key stays unique).
 void SizeLookups(Planning* planning, QueryLevel* level, RelOptInfo* rel, const RangeTblEntry* entry) {
   if (rel->ppilist == NIL || entry->rtekind != RTE_RELATION || entry->inh || !CanBeSized(rel, entry)) return;
   PlannerInfo* root = level->root;
   RelationRows* rows = FindRows(level, rel->relids);
   bool scaled = rows != nullptr && rows->injected && list_length(rel->baserestrictinfo) > 1;
-  bool changed = false;
+  auto* lookups = static_cast<Lookup*>(palloc(sizeof(Lookup) * static_cast<size_t>(list_length(rel->ppilist))));
+  int count = 0;
+  bool any_known = false, changed = false;
   ListCell* cell;
   foreach (cell, rel->ppilist) {
-    auto* lookup = static_cast<ParamPathInfo*>(lfirst(cell));
-    if (lookup->ppi_clauses == NIL) continue;
-    RowName name = LookupName(&planning->names, level, rel->relid, lookup->ppi_clauses);
-    double known = Known(planning, name, lookup->ppi_rows, lookup->ppi_rows, rows ? rows->relation_rows : 0);
-    if (known < 0 && scaled) {
-      known = lookup->ppi_rows * Ratio(rows);
-      if (known > lookup->ppi_rows)
-        known = Min(known, Max(lookup->ppi_rows, rel->tuples * clauselist_selectivity(root, lookup->ppi_clauses,
-                                                                                      static_cast<int>(rel->relid),
-                                                                                      JOIN_INNER, nullptr)));
-    }
+    auto* info = static_cast<ParamPathInfo*>(lfirst(cell));
+    if (info->ppi_clauses == NIL) continue;
+    Lookup* lookup = &lookups[count++];
+    *lookup = {info, nullptr, info->ppi_rows, false};
+    RowName name = LookupName(&planning->names, level, rel->relid, info->ppi_clauses);
+    double known = Known(planning, name, info->ppi_rows, info->ppi_rows, rows ? rows->relation_rows : 0);
     if (known < 0) continue;
+    lookup->known = any_known = true;
     known = clamp_row_est(Min(known, Max(rel->rows, 1.0)));
-    if (!Differs(known, lookup->ppi_rows)) continue;
-    lookup->ppi_rows = known;
+    if (Differs(known, info->ppi_rows)) info->ppi_rows = known;
+  }
+  if (any_known) {
+    for (int i = 0; i < count; ++i) {
+      ListCell* clause;
+      foreach (clause, lookups[i].info->ppi_clauses)
+        pull_varattnos(reinterpret_cast<Node*>(lfirst_node(RestrictInfo, clause)->clause), rel->relid,
+                       &lookups[i].columns);
+    }
+  }
+  for (int i = 0; i < count; ++i) {
+    const Lookup& lookup = lookups[i];
+    ParamPathInfo* info = lookup.info;
+    if (!lookup.known && (scaled || any_known)) {
+      double guess = any_known ? LikeOthers(lookups, count, lookup) : -1;
+      if (guess < 0 && scaled) guess = lookup.natural_rows * Ratio(rows);
+      if (guess > lookup.natural_rows)
+        guess = Min(guess, Max(lookup.natural_rows, rel->tuples * clauselist_selectivity(root, info->ppi_clauses,
+                                                                                         static_cast<int>(rel->relid),
+                                                                                         JOIN_INNER, nullptr)));
+      if (guess >= 0) guess = clamp_row_est(Min(guess, Max(rel->rows, 1.0)));
+      if (guess >= 0 && Differs(guess, info->ppi_rows)) info->ppi_rows = guess;
+    }
+    if (info->ppi_rows == lookup.natural_rows) continue;
     changed = true;
     ++planning->injected;
   }
   if (!changed) return;
   foreach (cell, rel->pathlist) {
     auto* path = static_cast<Path*>(lfirst(cell));
-    if (path->param_info != nullptr) path->rows = path->param_info->ppi_rows;
+    if (path->param_info == nullptr) continue;
+    for (int i = 0; i < count; ++i)
+      if (lookups[i].info == path->param_info)
+        ScaleLookupCost(path, path->param_info->ppi_rows / Max(lookups[i].natural_rows, 1.0));
+    path->rows = path->param_info->ppi_rows;
   }
 }
 
@@ -329,7 +393,9 @@ void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeT
     level->sized = true;
     SizeLevel(planning, level, rel);
   }
-  if (!IS_DUMMY_REL(rel)) SizeLookups(planning, level, rel, entry);
+  if (IS_DUMMY_REL(rel)) return;
+  ForceRelation(planning, root, rel, entry);
+  SizeLookups(planning, level, rel, entry);
 }
 
 bool SizeJoin(Planning* planning, PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo* inner,

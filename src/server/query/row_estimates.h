@@ -26,6 +26,12 @@ void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeT
 bool SizeJoin(Planning* planning, PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo* inner,
               JoinType type, JoinPathExtraData* extra);
 
+// The paths of a table as set_plain_rel_pathlist() makes them, in place of those it has.
+void MakeTablePaths(PlannerInfo* root, RelOptInfo* rel);
+
+// A table or what else has paths that can be made anew.
+bool CanBeSized(const RelOptInfo* rel, const RangeTblEntry* entry);
+
 void SizeGroups(Planning* planning, PlannerInfo* root, RelOptInfo* input, RelOptInfo* output,
                 GroupPathExtraData* extra);
 void SizeDistinct(Planning* planning, PlannerInfo* root, RelOptInfo* output);

@@ -18,6 +18,8 @@ struct RowName {
   RowConstants constants;
 };
 
+struct ForcedPair;  // plan_shape.cpp
+
 // One set of relations of a query level; its rows as the planner had them and as they are used.
 struct RelationRows {
   Relids relids;
@@ -27,6 +29,7 @@ struct RelationRows {
   double used_rows;
   bool known;     // used_rows were learned or ordered
   bool injected;  // and differ from what the planner had
+  ForcedPair* forced;  // the one way in which it may be joined; null: any
 };
 
 // Grouping or DISTINCT on top of a level's joins.

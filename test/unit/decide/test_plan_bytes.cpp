@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/decide/plan_bytes.h"
+#include "core/plan/plan_tree.h"
 
 using namespace query_shaper;
 
@@ -31,8 +32,9 @@ struct Run {
     LearnPlanTime(&plans, 22, PlanOrigin::kLearned, 90, limits);
     LearnPlanGivenUp(&plans, 33, PlanOrigin::kReplanned, 9000, true, limits);
     CountInterruption(&plans, limits);
-    plans.best_rows[0] = {77, 3493};
-    plans.best_row_count = 1;
+    plans.best_steps[0] = {77, 78, 3493, static_cast<uint8_t>(Operator::kNestLoop),
+                           static_cast<uint8_t>(Operator::kMemoize)};
+    plans.best_step_count = 1;
     plans.best_fingerprint = 22;
     plans.runaway = 1;
     plans.runaway_fingerprint = 33;
@@ -55,8 +57,11 @@ BOOST_AUTO_TEST_CASE(what_is_stored_chooses_the_same) {
     BOOST_TEST(a.preferred == b.preferred);
     BOOST_TEST(a.known_ms == b.known_ms);
   }
-  BOOST_TEST(other.best_rows[0].key == 77);
-  BOOST_TEST(other.best_rows[0].rows == 3493);
+  BOOST_TEST(other.best_steps[0].key == 77);
+  BOOST_TEST(other.best_steps[0].input == 78);
+  BOOST_TEST(other.best_steps[0].rows == 3493);
+  BOOST_TEST(other.best_steps[0].op == static_cast<uint8_t>(Operator::kNestLoop));
+  BOOST_TEST(other.best_steps[0].inner == static_cast<uint8_t>(Operator::kMemoize));
   BOOST_TEST(other.runaway == 1);
   BOOST_TEST(other.runaway_ms == 12345);
   BOOST_TEST(other.interruptions == plans.interruptions);
@@ -64,9 +69,9 @@ BOOST_AUTO_TEST_CASE(what_is_stored_chooses_the_same) {
 }
 
 // Places beyond the count may hold anything.
-BOOST_AUTO_TEST_CASE(only_counted_rows_are_stored) {
+BOOST_AUTO_TEST_CASE(only_counted_steps_are_stored) {
   const std::string before = Stored(plans);
-  plans.best_rows[5] = {1, std::nanf("")};
+  plans.best_steps[5] = {1, 2, std::nanf(""), 255, 255};
   BOOST_TEST((Stored(plans) == before));
 }
 
@@ -87,7 +92,9 @@ BOOST_AUTO_TEST_CASE(damage_is_noticed_and_leaves_the_plans_as_they_were) {
   };
   refused([](KnownPlans& p) { p.plans[0].weight = -1; });
   refused([](KnownPlans& p) { p.plans[1].log_ms = std::nanf(""); });
-  refused([](KnownPlans& p) { p.best_row_count = kPlanRows + 1; });
+  refused([](KnownPlans& p) { p.best_step_count = kPlanSteps + 1; });
+  refused([](KnownPlans& p) { p.best_steps[0].op = static_cast<uint8_t>(Operator::kCount); });
+  refused([](KnownPlans& p) { p.best_steps[0].rows = -2; });
   refused([](KnownPlans& p) { p.runs = -1; });
   BOOST_TEST((Stored(target) == Stored(KnownPlans{})));
 }
