@@ -14,7 +14,8 @@ constexpr uint32_t kPlansVersion = 2;
 // A field that is added must be stored too, under a new version: these fail until that is done.
 static_assert(sizeof(PlanStep) == 8 + 8 + sizeof(float) + 1 + 1 + 2);
 static_assert(sizeof(KnownPlan) == 8 + 4 + 4 * sizeof(float) + 4 + sizeof(double));
-static_assert(sizeof(KnownPlans) == kKnownPlans * sizeof(KnownPlan) + kPlanSteps * sizeof(PlanStep) + 8 + 8 + 8 + 8 + 8 + 8 + 8 + 16);
+static_assert(sizeof(KnownPlans) ==
+              kKnownPlans * sizeof(KnownPlan) + kPlanSteps * sizeof(PlanStep) + 8 + 8 + 8 + 8 + 8 + 8 + 8 + 16);
 
 struct Writing {
   ByteWriter& bytes;

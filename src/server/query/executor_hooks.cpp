@@ -12,6 +12,7 @@
 #include "server/query/stop_workers.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
+#include "server/query/true_rows.h"
 #include "server/query/whole_estimates.h"
 #include "server/settings.h"
 extern "C" {
@@ -275,6 +276,7 @@ void InstallExecutorHooks() {
   previous_end = ExecutorEnd_hook ? ExecutorEnd_hook : standard_ExecutorEnd;
   ExecutorEnd_hook = EndHook;
   InstallWholeEstimates();
+  InstallTrueRows();
   InstallReplanExplain();
 }
 

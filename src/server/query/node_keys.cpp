@@ -14,6 +14,29 @@ extern "C" {
 }
 
 namespace query_shaper {
+
+void AddRelations(NodeKey* key, PlannerInfo* root, Relids relids, int depth) {
+  int relation = -1;
+  while ((relation = bms_next_member(relids, relation)) >= 0 && key->relation_count < kRowRelations && depth < 8) {
+    RangeTblEntry* entry = root->simple_rte_array[relation];
+    RelOptInfo* rel = root->simple_rel_array[relation];
+    PlannerInfo* below = nullptr;
+    if (entry->rtekind == RTE_RELATION)
+      key->relations[key->relation_count++] = entry->relid;
+    else if (entry->rtekind == RTE_SUBQUERY && rel != nullptr)
+      below = rel->subroot;
+    else if (entry->rtekind == RTE_CTE && !entry->self_reference)
+      below = CteRoot(root, entry);
+    if (below == nullptr) continue;
+    if (below->parse->setOperations == nullptr) {
+      AddRelations(key, below, below->all_baserels, depth + 1);
+      continue;
+    }
+    for (int i = 1; i < below->simple_rel_array_size; ++i)
+      if (below->simple_rel_array[i] != nullptr) AddRelations(key, below, bms_make_singleton(i), depth + 1);
+  }
+}
+
 namespace {
 
 constexpr int kMostNodes = 512;
@@ -150,28 +173,6 @@ void SizeAfterwards(const QueryLevel* level, RelationRows* rows) {
   RelOptInfo* rel = bms_get_singleton_member(rows->relids, &only) ? level->root->simple_rel_array[only]
                                                                   : find_join_rel(level->root, rows->relids);
   if (rel != nullptr) rows->natural_rows = rows->used_rows = rel->rows;
-}
-
-void AddRelations(NodeKey* key, PlannerInfo* root, Relids relids, int depth) {
-  int relation = -1;
-  while ((relation = bms_next_member(relids, relation)) >= 0 && key->relation_count < kRowRelations && depth < 8) {
-    RangeTblEntry* entry = root->simple_rte_array[relation];
-    RelOptInfo* rel = root->simple_rel_array[relation];
-    PlannerInfo* below = nullptr;
-    if (entry->rtekind == RTE_RELATION)
-      key->relations[key->relation_count++] = entry->relid;
-    else if (entry->rtekind == RTE_SUBQUERY && rel != nullptr)
-      below = rel->subroot;
-    else if (entry->rtekind == RTE_CTE && !entry->self_reference)
-      below = CteRoot(root, entry);
-    if (below == nullptr) continue;
-    if (below->parse->setOperations == nullptr) {
-      AddRelations(key, below, below->all_baserels, depth + 1);
-      continue;
-    }
-    for (int i = 1; i < below->simple_rel_array_size; ++i)
-      if (below->simple_rel_array[i] != nullptr) AddRelations(key, below, bms_make_singleton(i), depth + 1);
-  }
 }
 
 NodeKey* KeyAt(const Mapping* mapping, const Plan* plan) {

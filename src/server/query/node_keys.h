@@ -11,4 +11,7 @@ void FillNodeKeys(Planning* planning, const PlannedStmt* statement, PlanNote* no
 // One more than the largest plan_node_id.
 int NodeIdLimit(const PlannedStmt* statement);
 
+// The tables below a set of relations, the first kRowRelations of them.
+void AddRelations(NodeKey* key, PlannerInfo* root, Relids relids, int depth);
+
 }  // namespace query_shaper

@@ -119,12 +119,10 @@ Path* CostAgain(PlannerInfo* root, ForcedPair* pair, RelOptInfo* join, const Nes
   cache->path.total_cost = cache->subpath->total_cost + cpu_tuple_cost;
   const Path* path = &nest->jpath.path;
   JoinCostWorkspace workspace;
-  initial_cost_nestloop(root, &workspace, nest->jpath.jointype, nest->jpath.outerjoinpath, &cache->path,
-                        &pair->extra);
-  return reinterpret_cast<Path*>(create_nestloop_path(root, join, nest->jpath.jointype, &workspace, &pair->extra,
-                                                      nest->jpath.outerjoinpath, &cache->path,
-                                                      nest->jpath.joinrestrictinfo, path->pathkeys,
-                                                      PATH_REQ_OUTER(path)));
+  initial_cost_nestloop(root, &workspace, nest->jpath.jointype, nest->jpath.outerjoinpath, &cache->path, &pair->extra);
+  return reinterpret_cast<Path*>(
+      create_nestloop_path(root, join, nest->jpath.jointype, &workspace, &pair->extra, nest->jpath.outerjoinpath,
+                           &cache->path, nest->jpath.joinrestrictinfo, path->pathkeys, PATH_REQ_OUTER(path)));
 }
 
 void MakePaths(Planning* planning, PlannerInfo* root, const ForcedPair* pair, RelOptInfo* join) {
@@ -204,8 +202,8 @@ bool TellsPart(const PlanStep* steps, int count) {
 
 void ForceRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry) {
   const PlanningOrder* order = planning->order;
-  if (order == nullptr || order->step_count == 0 || entry->rtekind != RTE_RELATION || entry->inh ||
-      IS_DUMMY_REL(rel) || rel->pathlist == NIL || !CanBeSized(rel, entry))
+  if (order == nullptr || order->step_count == 0 || entry->rtekind != RTE_RELATION || entry->inh || IS_DUMMY_REL(rel) ||
+      rel->pathlist == NIL || !CanBeSized(rel, entry))
     return;
   QueryLevel* level = LevelOf(&planning->names, root);
   const PlanStep* step = ScanStep(order, RowsOf(&planning->names, level, rel->relids)->name.key);

@@ -90,8 +90,8 @@ bool Remakes(const KnownPlans& known, uint64_t fingerprint) {
 
 // Null when its steps do not make it any more. By its shape first, which does not hang on estimates; a plan of which
 // that leaves something out, by its rows alone.
-PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters,
-                      const KnownPlans& known, uint64_t fingerprint) {
+PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters, const KnownPlans& known,
+                      uint64_t fingerprint) {
   if (!Remakes(known, fingerprint)) return nullptr;
   BestOrder best;
   for (bool shape : {true, false}) {

@@ -76,7 +76,8 @@ int ObserveRows(Tracker* tracker, RowOverride* overrides, int capacity, double* 
       double rows = RowsPerLookup(tracker, i, key, &enough);
       if (rows < 0 || (!enough && rows <= node.rows)) continue;
       believed[i] = rows;
-      if (key.key != 0) AddOverride(overrides, &count, capacity, RowOverride{key.key, key.constants.hash, rows, !enough});
+      if (key.key != 0)
+        AddOverride(overrides, &count, capacity, RowOverride{key.key, key.constants.hash, rows, !enough});
       continue;
     }
     double exact = ExactRows(tracker, i);

@@ -231,8 +231,8 @@ void SizeLevel(Planning* planning, QueryLevel* level, const RelOptInfo* at_hand)
 
 struct Lookup {
   ParamPathInfo* info;
-  Bitmapset* columns;    // of the relation, that are looked up
-  double natural_rows;   // as the planner had them
+  Bitmapset* columns;   // of the relation, that are looked up
+  double natural_rows;  // as the planner had them
   bool known;
 };
 

@@ -27,8 +27,8 @@ struct RelationRows {
   double relation_rows;  // of the tables below
   double natural_rows;   // the planner's own with nothing learned in it, -1: not sized yet
   double used_rows;
-  bool known;     // used_rows were learned or ordered
-  bool injected;  // and differ from what the planner had
+  bool known;          // used_rows were learned or ordered
+  bool injected;       // and differ from what the planner had
   ForcedPair* forced;  // the one way in which it may be joined; null: any
 };
 
