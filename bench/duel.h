@@ -89,10 +89,43 @@ struct Entrant {  // a statement that both run
   std::vector<std::string> script;
   bool stock_timed_out = false;  // then it is not run again there
   std::vector<Contest> passes;
+  std::vector<Answer> by_truth;  // runs on plans made of true rows
 };
 
 // One pass over all entrants, the two servers in turns; which goes first changes from one to the next.
 void RunPass(const Options& options, int pass, Contender* stock, Contender* ours, std::vector<Entrant>* entrants);
+
+// A third server that has been told the true rows of every set of relations that the planner looks at in a statement,
+// with re-planning and the plan guard off: what plans made of them take. Its installation has fault points (--true-rows
+// DIR).
+class Truth {
+ public:
+  Truth(const Options& options, const DataTemplate& data, const std::vector<std::string>& databases, double timeout_ms);
+
+  // Counts the sets, each for --count-limit ms at most (what takes longer stays unknown), and runs the statements
+  // twice: rows of groups and look-ups are learned from those.
+  void Learn(const std::vector<Entrant>& entrants);
+  void RunPass(std::vector<Entrant>* entrants);
+  Contender& server() { return *server_; }
+  int counted() const { return counted_; }
+  int uncounted() const { return uncounted_; }
+
+ private:
+  void LearnOne(pqxx::connection* connection, const std::string& sql);
+
+  double count_limit_ms_;
+  std::unique_ptr<Contender> server_;
+  int counted_ = 0, uncounted_ = 0;
+};
+
+// Totals of a pass of ours and of the same run by truth, over the statements that both ended; prints the largest
+// differences.
+struct TruthFigures {
+  double ours_ms = 0, truth_ms = 0;
+  double ratio() const { return ours_ms / truth_ms; }
+};
+TruthFigures JudgeByTruth(const Options& options, const std::vector<Entrant>& entrants, size_t pass, size_t truth_run,
+                          double timeout_ms);
 
 // Milliseconds by the clock of --clock: wall (default) or cpu, which is calmer on a busy machine but blind to workers.
 double ContestMs(const Options& options, const Answer& answer, double timeout_ms);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <fstream>
 #include <stdexcept>
 
@@ -146,11 +147,17 @@ bool Run(const Options& options, Workload* workload, Json* result) {
   Contender ours(options, "ours-" + name, true, data, {name}, timeout_ms);
   stock.Warm();
   ours.Warm();
+  std::unique_ptr<Truth> truth;
+  if (options.Has("true-rows")) {
+    truth = std::make_unique<Truth>(options, data, std::vector<std::string>{name}, timeout_ms);
+    truth->Learn(entrants);
+  }
   bool met = true;
   Json of_passes = Json::Array();
   std::vector<PassFigures> figures;
   for (int pass = 0; pass < passes; pass++) {
     RunPass(options, pass, &stock, &ours, &entrants);
+    if (truth != nullptr && pass == passes - 1) truth->RunPass(&entrants);
     figures.push_back(Judge(options, entrants, pass, timeout_ms, kQueryFactor, kQuerySlackMs));
     const PassFigures& now = figures.back();
     std::printf("%s pass %d: stock %.0f ms, ours %.0f ms, ratio %.3f; not ended: stock %d, ours %d\n", name.c_str(),
@@ -170,6 +177,12 @@ bool Run(const Options& options, Workload* workload, Json* result) {
     met = Check(start + ", queries above 1.3 x stock + 100 ms", double(now.beyond.size()), 0, 0) && met;
     std::printf("    worst: %s, %.0f ms %s the bound\n", now.worst.c_str(), std::abs(now.worst_excess_ms),
                 now.worst_excess_ms > 0 ? "above" : "below");
+  }
+  if (truth != nullptr) {
+    const TruthFigures last = JudgeByTruth(options, entrants, passes - 1, 0, timeout_ms);
+    std::printf("  %s, last pass: %.0f ms, by true rows %.0f ms, ratio %.3f\n", name.c_str(), last.ours_ms,
+                last.truth_ms, last.ratio());
+    result->Set(name + "_by_true_rows_ms", last.truth_ms);
   }
   if (passes >= 3 && workload->third_pass_ratio < 10) {
     met = Check(name + " pass 3, total <= 0.80 of stock", figures[2].ratio(), 0, workload->third_pass_ratio) && met;
