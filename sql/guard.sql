@@ -60,6 +60,19 @@ RESET query_shaper.regret_limit;
 SET enable_nestloop = off;
 SELECT joined('SELECT count(*), sum(v) FROM flagged f JOIN wide w ON w.id = f.id WHERE flag = 1') AS switched_off;
 RESET enable_nestloop;
+SELECT query_shaper.flush();
+SELECT origin, runs > 0.9 AS ran, time_ms > 0 AS timed, given_up, verdict, kept FROM query_shaper.known_plans
+WHERE query_id = (SELECT query_id FROM query_shaper.history WHERE query LIKE '%JOIN wide w%' AND calls = 1 LIMIT 1)
+ORDER BY origin;
+-- Those who never ran the statement see nothing of it.
+CREATE ROLE regress_unplanned;
+CREATE ROLE regress_planned IN ROLE pg_read_all_stats;
+SET ROLE regress_unplanned;
+SELECT count(*) FROM query_shaper.known_plans;
+SET ROLE regress_planned;
+SELECT count(*) > 0 AS seen FROM query_shaper.known_plans;
+RESET ROLE;
+DROP ROLE regress_unplanned, regress_planned;
 RESET random_page_cost;
 RESET enable_mergejoin;
 SET query_shaper.mode = off;

@@ -369,6 +369,19 @@ AS 'MODULE_PATHNAME', 'query_shaper_lift_runaway';
 COMMENT ON FUNCTION lift_runaway(bigint) IS 'lets statements like a stopped runaway run again';
 REVOKE EXECUTE ON FUNCTION lift_runaway(bigint) FROM PUBLIC;
 
+CREATE FUNCTION _known_plans(state bytea, OUT fingerprint bigint, OUT origin text, OUT runs float8, OUT time_ms float8,
+  OUT given_up float8, OUT last_seen timestamptz, OUT verdict text, OUT kept boolean)
+RETURNS SETOF record LANGUAGE c IMMUTABLE STRICT PARALLEL RESTRICTED ROWS 3
+AS 'MODULE_PATHNAME', 'query_shaper_known_plans';
+
+-- Known plans are of all who run a statement: they are shown to those who may see some run of it.
+CREATE VIEW known_plans WITH (security_barrier) AS
+  SELECT d.query_id, p.fingerprint, p.origin, p.runs, p.time_ms, p.given_up, p.last_seen, p.verdict, p.kept
+  FROM query_shaper.known_plan_data d CROSS JOIN LATERAL query_shaper._known_plans(d.state) p
+  WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+    OR EXISTS (SELECT FROM query_shaper.history_data h
+      WHERE h.query_id = d.query_id AND pg_catalog.pg_has_role(current_user, h.user_id, 'USAGE'));
+
 -- Chapter: metrics.
 
 CREATE FUNCTION _metric_rows(OUT name text, OUT type text, OUT help text, OUT labels jsonb, OUT value float8)
@@ -377,7 +390,7 @@ AS 'MODULE_PATHNAME', 'query_shaper_metrics';
 
 CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
 
-GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates, access_patterns,
-  partition_hints TO PUBLIC;
+GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates, known_plans,
+  access_patterns, partition_hints TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;
