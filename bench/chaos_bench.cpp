@@ -100,7 +100,10 @@ std::vector<std::string> Interference(Dice* dice, bool forced) {
   std::vector<std::string> settings = {"SET query_shaper.mode = shape", "SET query_shaper.min_cost = 0",
                                        "SET query_shaper.replan = on", "SET query_shaper.replan_min_time = 0",
                                        "SET query_shaper.tick_interval = 1"};
-  settings.push_back(std::string("SET query_shaper.fault = '") + (forced ? "replan:force" : "") + "'");
+  const bool ahead = dice->Chance(0.3);
+  settings.push_back(std::string("SET query_shaper.fault = '") + (forced ? "replan:force" : "") +
+                     (ahead ? ",prefetch:force" : "") + "'");
+  settings.push_back(std::string("SET query_shaper.prefetch = ") + (ahead ? "on" : "off"));
   settings.push_back("SET query_shaper.replan_factor = " + dice->Pick({"1", "1", "1.5", "4"}));
   settings.push_back("SET query_shaper.replan_limit = " + dice->Pick({"1", "2", "3", "10"}));
   settings.push_back("SET query_shaper.learn_rows = " + dice->Pick({"on", "on", "off"}));
