@@ -28,6 +28,7 @@ const Bench kBenches[] = {
     {"kept", "finished work that a new plan takes over", RunKept},
     {"runaway", "statements that run away from stale statistics: flagged when, stopped how fast", RunRunaway},
     {"planning", "planning time of joins and point queries against nothing loaded", RunPlanning},
+    {"prefetch", "cold index scans with blocks asked for ahead, against nothing loaded", RunPrefetch},
 };
 
 void PrintUsage() {

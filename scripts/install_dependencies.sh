@@ -10,6 +10,7 @@ packages=(
   libipc-run-perl perl python3 sqlite3 clang-format-14
   dpkg-dev bison flex bzip2 xz-utils zlib1g-dev libicu-dev libxml2-dev libssl-dev libreadline-dev pkg-config
   debian-archive-keyring ca-certificates util-linux procps git
+  fio fuse3 libfuse3-dev
 )
 
 missing() {

@@ -1,0 +1,279 @@
+// prefetch: index scans over cold data with blocks asked for ahead, against a server with nothing loaded.
+//
+// One cluster, restarted before every cold run with or without the extension, its files evicted from the page cache.
+// The disk's own rate comes from fio over the same files in the same run. With --slow US the data directory lies behind
+// bench/slow/slow_files, which adds that time to every read.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <pqxx/pqxx>
+#include <regex>
+#include <stdexcept>
+
+#include "duel.h"
+
+namespace query_shaper::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Value(pqxx::transaction_base* session, const std::string& query) {
+  return session->exec1(query)[0].as<std::string>();
+}
+
+struct Case {
+  const char* column;
+  double share;  // of the rows
+  bool scattered;
+};
+
+const Case kCases[] = {
+    {"scattered", 0.001, true}, {"strided", 0.001, true}, {"jittered", 0.01, false},
+    {"runs", 0.005, false},     {"id", 0.02, false},
+};
+
+struct Variant {
+  const char* name;
+  bool loaded;
+  const char* settings;
+};
+
+const char* const kScanOnly =
+    "SET max_parallel_workers_per_gather = 0; SET enable_seqscan = off; SET jit = off; SET statement_timeout = "
+    "'600s'; ";
+const Variant kVariants[] = {
+    {"index scan", false, "SET enable_bitmapscan = off"},
+    {"bitmap scan", false, "SET enable_indexscan = off; SET effective_io_concurrency = 200"},
+    {"prefetch", true, "SET enable_bitmapscan = off; SET query_shaper.prefetch = on"},
+};
+
+struct Run {
+  double ms = 0, blocks = 0;
+};
+
+// A slow file system over a data directory for as long as the object lives.
+class SlowMount {
+ public:
+  SlowMount(const std::string& program, const std::string& data, int delay_us)
+      : data_(data), behind_(data + ".behind") {
+    fs::rename(data_, behind_);
+    fs::create_directory(data_);
+    const CommandResult mounted = RunCommand(ShellQuote(program) + " " + ShellQuote(behind_) + " " +
+                                             std::to_string(delay_us) + " " + ShellQuote(data_));
+    if (mounted.status != 0) throw std::runtime_error("could not mount the slow file system: " + mounted.output);
+  }
+  ~SlowMount() {
+    RunCommand("fusermount3 -u " + ShellQuote(data_) + " || umount -l " + ShellQuote(data_));
+    std::error_code ignored;
+    fs::remove(data_, ignored);
+    fs::rename(behind_, data_, ignored);
+  }
+  SlowMount(const SlowMount&) = delete;
+  SlowMount& operator=(const SlowMount&) = delete;
+
+ private:
+  std::string data_, behind_;
+};
+
+class ColdServer {
+ public:
+  ColdServer(const Options& options, const DataTemplate& data) : script_(options.root + "/scripts/cluster.sh") {
+    setenv("TEMPLATE", data.dir().c_str(), 1);
+    cluster_ = std::make_unique<Cluster>(
+        options, "prefetch", "",
+        std::vector<std::string>{"shared_buffers = '512MB'", "autovacuum = off", "checkpoint_timeout = '1h'"});
+    unsetenv("TEMPLATE");
+    const int delay_us = static_cast<int>(options.Number("slow", 0));
+    if (delay_us == 0) return;
+    const std::string program = options.root + "/build/cmake/slow_files";
+    if (!fs::exists(program)) throw std::runtime_error("no " + program + ": needs libfuse3-dev and fuse3");
+    Control("stop");
+    slow_ = std::make_unique<SlowMount>(program, cluster_->dir() + "/data", delay_us);
+    Control("start");
+  }
+  ~ColdServer() {
+    if (slow_ != nullptr) Control("stop");
+  }
+
+  void Restart(bool loaded, bool cold) {
+    Control("stop");
+    fs::path line = cluster_->dir() + "/data/postgresql.auto.conf";
+    std::FILE* file = std::fopen(line.c_str(), "w");
+    if (file == nullptr) throw std::runtime_error("could not write " + line.string());
+    std::fprintf(file, "shared_preload_libraries = '%s'\n", loaded ? "query_shaper" : "");
+    std::fclose(file);
+    if (cold) Evict();
+    Control("start");
+  }
+  std::string Connection() const { return cluster_->Connection("reading"); }
+  std::vector<std::string> FilesOf(const std::string& relation) {
+    pqxx::connection connection(Connection());
+    pqxx::nontransaction session(connection);
+    const std::string path = Value(&session, "SELECT pg_relation_filepath('" + relation + "')");
+    std::vector<std::string> files;
+    const std::string first = cluster_->dir() + "/data/" + path;
+    for (int i = 0; fs::exists(i == 0 ? first : first + "." + std::to_string(i)); i++)
+      files.push_back(i == 0 ? first : first + "." + std::to_string(i));
+    return files;
+  }
+  void Evict() {
+    for (const auto& entry : fs::recursive_directory_iterator(cluster_->dir() + "/data/base")) {
+      if (!entry.is_regular_file()) continue;
+      const int file = open(entry.path().c_str(), O_RDONLY);
+      if (file < 0) throw std::runtime_error("could not open " + entry.path().string());
+      posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+      close(file);
+    }
+  }
+
+ private:
+  void Control(const std::string& verb) {
+    const std::string dir = cluster_->dir();
+    const CommandResult done =
+        RunCommand("cd / && bindir=$(cat " + ShellQuote(dir + "/bindir") + ") && user=" + "$(stat -c %U " +
+                   ShellQuote(dir + "/log") + ") && cmd=\"$bindir/pg_ctl -D " + dir + "/data -l " + dir +
+                   "/log -w -t 120 -s -m fast " + verb +
+                   "\" && if [ \"$(id -un)\" = \"$user\" ]; then $cmd; else runuser -u \"$user\" -- $cmd; fi" +
+                   " </dev/null >" + ShellQuote(dir + "/control.log") + " 2>&1");
+    if (done.status != 0) throw std::runtime_error("the server did not " + verb);
+  }
+
+  std::string script_;
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<SlowMount> slow_;
+};
+
+double NumberAfter(const std::string& text, const std::string& name) {
+  std::smatch found;
+  if (!std::regex_search(text, found, std::regex("\"" + name + "\": ([0-9.]+)"))) return 0;
+  return std::stod(found[1]);
+}
+
+std::string QueryOf(const Case& one, double rows, double at) {
+  const auto low = static_cast<long>(rows * at);
+  return "SELECT sum(length(pad)) FROM reading WHERE " + std::string(one.column) + " BETWEEN " + std::to_string(low) +
+         " AND " + std::to_string(low + static_cast<long>(rows * one.share));
+}
+
+// Catalogues and the index's root are read by planning once; the table's blocks are not.
+Run RunOnce(const ColdServer& server, const Variant& variant, const std::string& query) {
+  pqxx::connection connection(server.Connection());
+  pqxx::nontransaction session(connection);
+  session.exec(kScanOnly + std::string(variant.settings));
+  session.exec("EXPLAIN " + query);
+  const std::string plan = Value(&session, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + query);
+  const bool asked = plan.find("\"Prefetch\"") != std::string::npos;
+  if (variant.loaded && !asked) std::printf("  not planned as a prefetch scan: %s\n", query.c_str());
+  return {NumberAfter(plan, "Execution Time"), NumberAfter(plan, "Shared Read Blocks")};
+}
+
+double DiskRate(ColdServer* server, int depth) {
+  std::string files;
+  for (const std::string& file : server->FilesOf("reading")) files += (files.empty() ? "" : ":") + file;
+  server->Evict();
+  const CommandResult fio = RunCommand(
+      "fio --name=reads --filename=" + ShellQuote(files) +
+      " --rw=randread --bs=8k --direct=1 --ioengine=psync --thread" + " --numjobs=" + std::to_string(depth) +
+      " --group_reporting --runtime=5 --time_based --readonly" + " --randrepeat=0 --output-format=json 2>/dev/null");
+  const size_t reads = fio.output.find("\"read\"");
+  return fio.status == 0 && reads != std::string::npos ? NumberAfter(fio.output.substr(reads), "iops") : 0;
+}
+
+// CPU time of a scan over cached blocks, with and without.
+double WarmRatio(ColdServer* server, double rows, int rounds) {
+  const std::string query = QueryOf(kCases[0], rows, 0.5);
+  double best[2] = {1e300, 1e300};
+  for (int i = 0; i < 2; i++) {
+    server->Restart(i == 1, false);
+    const Variant& variant = kVariants[i == 1 ? 2 : 0];
+    pqxx::connection connection(server->Connection());
+    pqxx::nontransaction session(connection);
+    session.exec(kScanOnly + std::string(variant.settings));
+    session.exec(query);
+    session.exec(query);
+    for (int round = 0; round < rounds; round++) {
+      const double before = ProcessCpuMs(connection.backendpid());
+      for (int repeat = 0; repeat < 10; repeat++) session.exec(query);
+      best[i] = std::min(best[i], ProcessCpuMs(connection.backendpid()) - before);
+    }
+  }
+  std::printf("  warm: CPU of ten scans %.1f ms, stock %.1f ms\n", best[1], best[0]);
+  return best[1] / best[0];
+}
+
+std::string LoadReading(const Options& options, const std::string&) {
+  const std::string rows = std::to_string(static_cast<long>(options.Number("rows", 20000000)));
+  return "sh -c " + ShellQuote("createdb reading && psql -X -q -v ON_ERROR_STOP=1 -v rows=" + rows + " -d reading -f " +
+                               ShellQuote(options.root + "/bench/slow/prefetch_load.sql"));
+}
+
+}  // namespace
+
+Verdict RunPrefetch(const Options& options) {
+  const double rows = options.Number("rows", 20000000);
+  const int rounds = static_cast<int>(options.Number("rounds", 3));
+  const bool slow = options.Number("slow", 0) > 0;
+  DataTemplate data(options, {"reading"}, LoadReading);
+  ColdServer server(options, data);
+  server.Restart(true, false);
+  {
+    pqxx::connection connection(server.Connection());
+    pqxx::nontransaction(connection).exec("CREATE EXTENSION IF NOT EXISTS query_shaper");
+  }
+  const double disk = DiskRate(&server, 32), single = DiskRate(&server, 1);
+  std::printf("random reads of 8 kB: %.0f a second at depth 1, %.0f at depth 32\n", single, disk);
+  bool met = true;
+  Json result;
+  result.Set("rows", rows)
+      .Set("delay_us", options.Number("slow", 0))
+      .Set("disk_depth_1", single)
+      .Set("disk_depth_32", disk);
+  for (const Case& one : kCases) {
+    std::vector<double> ms[3], rates, against_stock, against_bitmap;
+    for (int round = 0; round < rounds; round++) {
+      const std::string query = QueryOf(one, rows, 0.1 + 0.25 * round);
+      Run runs[3];
+      for (int i = 0; i < 3; i++) {
+        const int turn = (i + round) % 3;
+        server.Restart(kVariants[turn].loaded, true);
+        runs[turn] = RunOnce(server, kVariants[turn], query);
+        ms[turn].push_back(runs[turn].ms);
+      }
+      rates.push_back(runs[2].blocks / runs[2].ms * 1000);
+      against_stock.push_back(runs[0].ms / runs[2].ms);
+      against_bitmap.push_back(runs[2].ms / runs[1].ms);
+    }
+    const double gain = Quantile(against_stock, 0.5), to_bitmap = Quantile(against_bitmap, 0.5);
+    const double rate = Quantile(rates, 0.5);
+    std::printf(
+        "%s: index scan %.0f ms, bitmap scan %.0f ms, prefetch %.0f ms; gain %.2f, to bitmap %.2f, %.0f blocks a "
+        "second\n",
+        one.column, Quantile(ms[0], 0.5), Quantile(ms[1], 0.5), Quantile(ms[2], 0.5), gain, to_bitmap, rate);
+    const std::string name = one.column;
+    if (one.scattered) {
+      if (disk > 0) met = Check(name + ": share of the disk's rate >= 0.85", rate / disk, 0.85, 1e9) && met;
+      met = Check(name + ": time to bitmap scan <= 1.1", to_bitmap, 0, 1.1) && met;
+      if (slow) met = Check(name + ": gain >= 5", gain, 5, 1e9) && met;
+    } else {
+      met = Check(name + ": gain >= 0.97", gain, 0.97, 1e9) && met;
+    }
+    Json json;
+    json.Set("index_ms", Json::Array(ms[0]))
+        .Set("bitmap_ms", Json::Array(ms[1]))
+        .Set("prefetch_ms", Json::Array(ms[2]));
+    result.Set(name, std::move(json.Set("blocks_per_second", Json::Array(rates))));
+    std::fflush(stdout);
+  }
+  const double warm = WarmRatio(&server, rows, 5);
+  met = Check("warm: CPU to stock <= 1.02", warm, 0, 1.02) && met;
+  result.Set("warm_cpu_ratio", warm);
+  WriteResult(options, slow ? "prefetch_slow" : "prefetch", std::move(result));
+  return met ? Verdict::kMet : Verdict::kMissed;
+}
+
+}  // namespace query_shaper::bench
