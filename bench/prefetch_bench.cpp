@@ -150,7 +150,7 @@ class ColdServer {
 
 double NumberAfter(const std::string& text, const std::string& name) {
   std::smatch found;
-  if (!std::regex_search(text, found, std::regex("\"" + name + "\": ([0-9.]+)"))) return 0;
+  if (!std::regex_search(text, found, std::regex("\"" + name + "\" ?: ([0-9.]+)"))) return 0;
   return std::stod(found[1]);
 }
 

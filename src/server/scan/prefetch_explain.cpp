@@ -13,7 +13,24 @@ extern "C" {
 
 namespace query_shaper {
 
+namespace {
+
 constexpr int64_t kWorthAnEvent = 100;  // blocks
+constexpr int kWorthLearning = 32;      // steps
+
+// What the scan met is the pattern of its index, for views and for what cannot see the index's entries.
+void TeachModel(const PrefetchScanState* state) {
+  if (state->trace.count < kWorthLearning || state->forced || IsParallelWorker()) return;
+  AccessFigures figures = {};
+  figures.visited = static_cast<double>(state->look.visited);
+  figures.issued = static_cast<double>(state->figures.asked);
+  figures.used = static_cast<double>(Max(state->figures.used - state->look.late, 0));
+  figures.wasted = static_cast<double>(state->figures.wasted);
+  LearnAccess(RelationGetRelid(state->child->ss.ss_currentRelation), RelationGetRelid(state->child->iss_RelationDesc),
+              state->trace, figures);
+}
+
+}  // namespace
 
 void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   const auto* state = reinterpret_cast<const PrefetchScanState*>(scan);
@@ -53,6 +70,7 @@ void ReportPrefetch(const PrefetchScanState* state) {
     Count(kMetricPrefetchesLate, static_cast<uint64_t>(state->look.late));
     Count(kMetricPrefetchesFailed, static_cast<uint64_t>(figures.failed));
   }
+  TeachModel(state);
   bool mattered = state->asking ? figures.asked >= kWorthAnEvent : state->look.waited >= kWorthAnEvent;
   if (!mattered || IsParallelWorker()) return;
   // The one in the plan, which also carries the query's identifier.

@@ -50,7 +50,10 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
     visit.read_us = Microseconds(from, to);
   }
   NoteVisit(&state->look, visit);
-  if (visit.read || state->look.distance > 0) NoteStep(&state->window, block);
+  if (visit.read || state->look.distance > 0) {
+    NoteStep(&state->window, block);
+    TraceBlock(&state->trace, block);
+  }
   return found;
 }
 

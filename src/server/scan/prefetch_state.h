@@ -4,6 +4,7 @@
 #include "core/prefetch/look_ahead.h"
 #include "core/prefetch/request_runs.h"
 #include "server/scan/leaf_walk.h"
+#include "server/store/access_knowledge.h"
 extern "C" {
 #include "nodes/execnodes.h"
 }
@@ -50,6 +51,7 @@ struct PrefetchScanState {
   RequestRuns runs;
   LeafWalk walk;
   PrefetchFigures figures;
+  AccessTrace trace;    // of the first blocks that were read
   uint32_t head, tail;  // of the ring
   int32_t pending;      // blocks in it that will be read
   AheadBlock* ring;     // null until the walk first goes
