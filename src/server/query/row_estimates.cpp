@@ -209,6 +209,13 @@ bool Sizable(const PlannerInfo* root, int relation) {
   return rel != nullptr && (rel->reloptkind == RELOPT_BASEREL || rel->reloptkind == RELOPT_OTHER_MEMBER_REL);
 }
 
+// A query level of one relation of which a unique key leaves one row: what was learned can say nothing else. It spares
+// the commonest of short statements all names.
+bool NothingToLearn(const Planning* planning, PlannerInfo* root, RelOptInfo* rel) {
+  return planning->order == nullptr && bms_equal(root->all_baserels, rel->relids) && rel->rows <= 1 &&
+         rel->rtekind == RTE_RELATION && relation_has_unique_index_for(root, rel, NIL, NIL, NIL);
+}
+
 // At the first call for a query level all of its base relations have their sizes, and only the one at hand has paths
 // (subqueries and CTEs have theirs, too).
 void SizeLevel(Planning* planning, QueryLevel* level, const RelOptInfo* at_hand) {
@@ -320,6 +327,33 @@ void SizeLookups(Planning* planning, QueryLevel* level, RelOptInfo* rel, const R
   }
 }
 
+// What is done to a join's rows once it has paths. The cost of a join comes from its inputs; its own rows count only in
+// what is computed of each of them. False: paths below parameters were held down by the smaller figure and have to be
+// made anew.
+bool SetJoinRows(RelOptInfo* join, double rows) {
+  double before = join->rows;
+  ListCell* cell;
+  foreach (cell, join->ppilist)
+    if (static_cast<ParamPathInfo*>(lfirst(cell))->ppi_rows >= before && rows > before) return false;
+  join->rows = rows;
+  foreach (cell, join->ppilist) {
+    auto* below = static_cast<ParamPathInfo*>(lfirst(cell));
+    below->ppi_rows = Min(below->ppi_rows, rows);
+  }
+  for (List* paths : {join->pathlist, join->partial_pathlist}) {
+    foreach (cell, paths) {
+      auto* path = static_cast<Path*>(lfirst(cell));
+      double had = path->rows;
+      if (path->param_info != nullptr)
+        path->rows = Min(had, path->param_info->ppi_rows);
+      else
+        path->rows = had == before ? rows : clamp_row_est(had / before * rows);
+      path->total_cost += path->pathtarget->cost.per_tuple * (path->rows - had);
+    }
+  }
+  return true;
+}
+
 // A join of which nothing is known, beside joins that are: as wrong as its known parts were, and where no part is
 // known, half as wrong (on the log scale) as the known joins of this level are per join. Left alone it would look
 // cheap beside joins with their true, larger rows.
@@ -388,7 +422,7 @@ double JoinRows(Planning* planning, QueryLevel* level, RelationRows* rows, const
 
 void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry) {
   QueryLevel* level = LevelOf(&planning->names, root);
-  if (!planning->injecting) return;
+  if (!planning->injecting || (!level->sized && NothingToLearn(planning, root, rel))) return;
   if (!level->sized) {
     level->sized = true;
     SizeLevel(planning, level, rel);
@@ -416,6 +450,7 @@ bool SizeJoin(Planning* planning, PlannerInfo* root, RelOptInfo* join, RelOptInf
       rows->used_rows = join->rows;
   }
   if (!rows->injected || join->rows == rows->used_rows) return false;
+  if (SetJoinRows(join, rows->used_rows)) return false;
   join->rows = rows->used_rows;
   join->pathlist = join->partial_pathlist = join->ppilist = NIL;
   planning->rebuilding = true;
