@@ -4,6 +4,8 @@
 // and pointers are only followed that live as long as the statement's nodes do.
 #include "pg/pg.h"
 
+#include <cmath>
+
 #include "server/query/counting.h"
 #include "server/query/tracker.h"
 extern "C" {
@@ -65,6 +67,30 @@ void ReadAgg(const AggState* agg, NodeCounters* counters) {
   if (agg->hashcontext && agg->hashcontext->ecxt_per_tuple_memory)
     bytes += static_cast<double>(agg->hashcontext->ecxt_per_tuple_memory->mem_allocated);
   counters->memory_kb = Sane(bytes / 1024, 1e12);
+}
+
+// Nodes below a subplan's top are counted throughout until they have ended this often, then in one tick of so many.
+constexpr uint64_t kOftenEnded = 1000;
+constexpr uint64_t kCountedTick = 4;
+
+// Calls of a subplan's top, 0: not known.
+uint64_t CallsOf(const Tracker* tracker, int subplan) {
+  const TrackedNode& top = tracker->nodes[subplan];
+  if (top.state == nullptr || top.wrapper < 0 || !StillWrapped(top.state, top.wrapper)) return 0;
+  const Wrapper& wrapper = WrapperAt(top.wrapper);
+  return wrapper.rows + wrapper.ends;
+}
+
+// What was counted, scaled to all runs of the subplan.
+void AddUncounted(const Tracker* tracker, const TrackedNode& node, NodeCounters* counters) {
+  if (node.subplan < 0 || (node.unseen_calls == 0 && node.laid_off_at == 0)) return;
+  auto calls = static_cast<double>(CallsOf(tracker, node.subplan));
+  double unseen = static_cast<double>(node.unseen_calls);
+  if (node.laid_off_at != 0) unseen += calls - static_cast<double>(node.laid_off_at);
+  if (unseen <= 0 || unseen >= calls || counters->rows < 0) return;
+  double scale = calls / (calls - unseen);
+  counters->rows = std::floor(counters->rows * scale);
+  counters->loops = std::floor(counters->loops * scale);
 }
 
 void ReadNode(TrackedNode* node, NodeCounters* counters) {
@@ -144,8 +170,28 @@ int ReadCounters(Tracker* tracker) {
     NodeCounters* counters = &tracker->counters[i];
     *counters = NodeCounters();
     ReadNode(&tracker->nodes[i], counters);
+    AddUncounted(tracker, tracker->nodes[i], counters);
   }
   return tracker->has_gather && !tracker->worker ? AddWorkers(tracker) : 0;
+}
+
+void SpareCounting(Tracker* tracker) {
+  bool counted = MyBackendSlot()->ticks % kCountedTick == 0;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    TrackedNode* node = &tracker->nodes[i];
+    if (node->subplan < 0 || node->state == nullptr || node->wrapper < 0) continue;
+    uint64_t calls = CallsOf(tracker, node->subplan);
+    if (calls == 0) continue;
+    if (node->laid_off_at != 0) {
+      if (!counted || !RecallWrapper(node->state, node->wrapper)) continue;
+      node->unseen_calls += calls - node->laid_off_at;
+      node->laid_off_at = 0;
+      continue;
+    }
+    // A row limit says nothing of a node that has ended before.
+    if (counted || WrapperAt(node->wrapper).ends < kOftenEnded) continue;
+    if (LayOffWrapper(node->state, node->wrapper)) node->laid_off_at = calls;
+  }
 }
 
 Wait CurrentWait() {

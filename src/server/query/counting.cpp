@@ -12,6 +12,7 @@ namespace query_shaper {
 namespace {
 
 Wrapper wrappers[kWrappers];
+bool laid_off[kWrappers];
 short free_numbers[kWrappers];
 int free_count = -1;  // -1: not initialised
 volatile sig_atomic_t changing = 0;
@@ -62,6 +63,7 @@ int WrapNode(PlanState* node, uint64_t limit, bool below_clock) {
   if (free_count > 0) {
     number = free_numbers[--free_count];
     wrappers[number] = Wrapper{node->ExecProcNodeReal, 0, 0, 0, limit};
+    laid_off[number] = false;
     if (timed)
       node->ExecProcNodeReal = kCount[static_cast<size_t>(number)];
     else
@@ -82,9 +84,26 @@ void SetRowLimit(int number, uint64_t limit) {
   if (number >= 0) wrappers[number].limit = limit;
 }
 
+bool LayOffWrapper(PlanState* node, int number) {
+  auto at = static_cast<size_t>(number);
+  if (node->instrument != nullptr || node->ExecProcNode != kCount[at]) return false;
+  laid_off[at] = true;
+  node->ExecProcNode = wrappers[at].real;
+  return true;
+}
+
+bool RecallWrapper(PlanState* node, int number) {
+  auto at = static_cast<size_t>(number);
+  if (!laid_off[at] || node->ExecProcNode != wrappers[at].real) return false;
+  laid_off[at] = false;
+  node->ExecProcNode = kCount[at];
+  return true;
+}
+
 bool StillWrapped(const PlanState* node, int number) {
   ExecProcNodeMtd now = node->instrument != nullptr ? node->ExecProcNodeReal : node->ExecProcNode;
-  return now == kCount[static_cast<size_t>(number)] || now == kFirst[static_cast<size_t>(number)] || now == ArmedNode;
+  auto at = static_cast<size_t>(number);
+  return now == kCount[at] || now == kFirst[at] || now == ArmedNode || (laid_off[at] && now == wrappers[at].real);
 }
 
 const Wrapper& WrapperAt(int number) { return wrappers[number]; }

@@ -29,6 +29,11 @@ void SetRowLimit(int number, uint64_t limit);
 // The node will not run again through this wrapper.
 void ReleaseWrapper(int number);
 
+// Lets the node run without its wrapper for a while, and puts it back. Plain stores: safe in signal context. False
+// where something else stands in the wrapper's place.
+bool LayOffWrapper(PlanState* node, int number);
+bool RecallWrapper(PlanState* node, int number);
+
 // False when PostgreSQL has put another function in the wrapper's place (parallel hash join set-up does).
 bool StillWrapped(const PlanState* node, int number);
 

@@ -94,6 +94,12 @@ static void AttachNode(PlanState* state, void* context) {
   node->wrapper = static_cast<short>(WrapNode(state, limit, tracker->changes.note != nullptr));
 }
 
+static short SubplanAbove(const PlanTree& plan, int node) {
+  int top = node;
+  while (top >= 0 && plan.nodes[top].role != ChildRole::kSubPlan) top = plan.nodes[top].parent;
+  return static_cast<short>(top == node ? -1 : top);
+}
+
 static void AttachNodes(Tracker* tracker) {
   PrepareReplan(tracker);
   tracker->has_gather = false;
@@ -102,6 +108,7 @@ static void AttachNodes(Tracker* tracker) {
   for (int i = 0; i < tracker->plan.count; ++i) {
     const PlanNode& node = tracker->plan.nodes[i];
     tracker->nodes[i].wrapper = -1;
+    tracker->nodes[i].subplan = SubplanAbove(tracker->plan, i);
     tracker->counters[i] = NodeCounters();
     if (node.node_id >= 0 && node.node_id < kNodeIds) tracker->by_id[node.node_id] = static_cast<short>(i);
     if (node.op == Operator::kGather || node.op == Operator::kGatherMerge) tracker->has_gather = true;
@@ -319,7 +326,7 @@ void DetachNodes(Tracker* tracker) {
   tracker->attached = false;
   for (int i = 0; i < tracker->plan.count; ++i) {
     ReleaseWrapper(tracker->nodes[i].wrapper);
-    tracker->nodes[i] = TrackedNode{nullptr, -1, false, 0, nullptr};
+    tracker->nodes[i] = TrackedNode{nullptr, -1, false, 0, nullptr, -1, 0, 0};
   }
 }
 
@@ -422,6 +429,7 @@ void TickTracker(Tracker* tracker) {
   if (memory_kb > static_cast<double>(tracker->peak_memory_kb))
     tracker->peak_memory_kb = static_cast<int64_t>(memory_kb);
   if (!tracker->worker) {
+    SpareCounting(tracker);
     if (AdoptShadow(tracker)) tracker->errands = tracker->errands | kErrandReplan;
     tracker->time_left = tracker->progress.Update(tracker->plan, tracker->counters, tick);
     RecordTick(tracker, tick);

@@ -30,6 +30,9 @@ struct TrackedNode {
   bool heap_scan;    // sequential, of a heap: its block is a position
   double furthest;   // block that it was last seen at
   ExecProcNodeMtd before_armed;
+  short subplan;          // index of the top of the correlated subplan that it lies below, -1: none
+  uint64_t unseen_calls;  // of that top while this node was not counted
+  uint64_t laid_off_at;   // calls of that top when counting was laid off last, 0: it is counted
 };
 
 struct KeptSet;
@@ -155,6 +158,9 @@ void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts&
 
 // Signal context. Returns the number of parallel workers at work for this statement.
 int ReadCounters(Tracker* tracker);
+// Signal context. Nodes of subplans that run very often are counted in a share of the ticks only: what they did
+// meanwhile stands in proportion to the runs of the subplan, which are counted throughout.
+void SpareCounting(Tracker* tracker);
 // Signal context: reads every counter; updates progress and publishes.
 void TickTracker(Tracker* tracker);
 
