@@ -85,6 +85,7 @@ struct PlanNode {
   int16_t keys = 0;           // sort, group, hash or merge keys
   int16_t quals = 0;          // clauses evaluated per input row (filter, join filter, recheck)
   int16_t aggregates = 0;     // aggregate or window calls
+  int16_t sorted_inputs = 0;  // aggregates that sort their input themselves (DISTINCT, ORDER BY)
   int32_t width = 0;          // bytes of an output row, as planned
   double rows = 0;            // estimated output rows per loop
   double startup_cost = 0;    // planner units, inclusive of children
@@ -95,7 +96,7 @@ struct PlanNode {
   double relation_rows = 0;    // scans: rows of the relation by pg_class
   double index_pages = 0;      // index scans: blocks of the index
   double cached_share = -1;    // 0..1 of the relation found in shared buffers by a small sample; -1 unknown
-  double memory_limit_kb = 0;  // work_mem (x hash_mem_multiplier) for sorts, hashes, hash aggregates; else 0
+  double memory_limit_kb = 0;  // work_mem (x hash_mem_multiplier) for what sorts, hashes, hash aggregates; else 0
   uint64_t relation_name = 0;  // hash of schema-qualified name, 0 none
   uint64_t index_name = 0;     // hash of the index's name, 0 none
 };

@@ -16,12 +16,18 @@ struct OperatorCost {
   double page;
 };
 
-constexpr double kQualNs = 18;         // per clause and row tested
-constexpr double kAggregateNs = 8;     // per aggregate call and input row
-constexpr double kKeyNs = 10;          // per grouping or hash key and input row
-constexpr double kCompareNs = 3;       // per comparison of a sort, first key
-constexpr double kSpillNsPerByte = 1;  // written and read back
-constexpr double kReadPageNs = 12000;  // a page that is not in shared buffers but mostly in the kernel's cache
+constexpr double kQualNs = 18;           // per clause and row tested
+constexpr double kAggregateNs = 8;       // per aggregate call and input row
+constexpr double kKeyNs = 10;            // per grouping or hash key and input row
+constexpr double kCompareNs = 3;         // per comparison of a sort, first key
+constexpr double kSpillNsPerByte = 1;    // written and read back
+constexpr double kWriteNsPerByte = 0.5;  // of a sort's runs
+constexpr double kSortTupleBytes = 24;   // of a sort's array, per row
+constexpr double kTupleHeadBytes = 32;   // of a row in memory, its header and its chunk's
+constexpr double kMergeNs = 20;          // per row of one merge pass, beside its comparisons
+constexpr double kMergeNsPerByte = 0.2;
+constexpr double kMergeBufferKb = 264;  // of every run that is being merged
+constexpr double kReadPageNs = 12000;   // a page that is not in shared buffers but mostly in the kernel's cache
 
 OperatorCost CostOf(const PlanNode& node) {
   switch (node.op) {
@@ -118,9 +124,51 @@ bool TakesAll(const PlanNode& node) {
          (node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed));
 }
 
+// A sort (of a Sort node, or inside an aggregate) that does not fit into memory: it sorts a run whenever memory is
+// full, while its input comes; what is left for the end is merging.
+struct External {
+  double run_rows = 0;  // 0: it fits
+  double runs = 1;
+  double order = 1;   // runs merged at once
+  double passes = 0;  // over all rows before the last one, which gives them out
+};
+
+External ExternalSort(const PlanNode& node, double rows, double row_bytes) {
+  External sort;
+  double memory = node.memory_limit_kb * 1024;
+  if (memory <= 0 || node.bounded || rows * row_bytes <= memory) return sort;
+  sort.run_rows = std::max(2.0, memory / row_bytes);
+  sort.runs = std::max(2.0, rows / sort.run_rows);
+  double most = std::clamp(node.memory_limit_kb / kMergeBufferKb, 6.0, 500.0);
+  sort.order = std::min(sort.runs, most);
+  sort.passes = std::max(0.0, std::ceil(std::log(sort.runs) / std::log(most) - 1e-6) - 1);
+  return sort;
+}
+
+double CompareNs(const PlanNode& node) {
+  double keys = 1 + 0.3 * std::max(0, node.keys - 1);
+  double width = 1 + std::min(node.width, 200) / 100.0;
+  return kCompareNs * keys * width;
+}
+
+// Of DISTINCT or ORDER BY inside an aggregate over all rows; groups are sorted one by one and mostly fit.
+External SortOfInput(const PlanNode& node, double rows) {
+  bool sorts = node.op == Operator::kAgg && node.distinct_input && node.agg == AggStrategy::kPlain;
+  return sorts ? ExternalSort(node, rows, kSortTupleBytes) : External{};
+}
+
+External SortOf(const PlanNode& node, double rows) {
+  return ExternalSort(node, rows, node.width + kTupleHeadBytes + kSortTupleBytes);
+}
+
+// Of one row in one merge pass of a Sort node.
+double MergeNs(const PlanNode& node, const External& sort) {
+  return kMergeNs + kMergeNsPerByte * node.width + CompareNs(node) * std::log2(sort.order);
+}
+
 // Bytes beyond the node's memory limit go to temporary files and come back once.
 double SpillNs(const PlanNode& node, double rows) {
-  if (!TakesAll(node) || node.memory_limit_kb <= 0) return 0;
+  if (!TakesAll(node) || node.op == Operator::kSort || node.memory_limit_kb <= 0) return 0;
   double bytes = rows * (node.width + 24.0);
   if (node.op == Operator::kAgg) bytes = std::min(bytes, node.groups * (node.width + 64.0));
   return bytes > node.memory_limit_kb * 1024 ? bytes * kSpillNsPerByte : 0;
@@ -133,10 +181,16 @@ double InputWork(const PlanNode& node, const NodeFlow& flow) {
   double per_row = cost.outer;
   if (node.op == Operator::kAgg || node.op == Operator::kWindowAgg) {
     per_row += kAggregateNs * node.aggregates + (node.agg == AggStrategy::kPlain ? 0 : kKeyNs * node.keys);
+    External sort = SortOfInput(node, flow.outer_rows);
+    if (sort.run_rows > 0) per_row += kCompareNs * std::log2(sort.run_rows) * std::max<int>(1, node.sorted_inputs);
   } else if (node.op == Operator::kHash) {
     per_row += 0.4 * node.width;
   } else if (node.op == Operator::kSort) {
     per_row += 0.5 * node.width;
+    External sort = SortOf(node, flow.outer_rows / std::max(1.0, flow.loops));
+    if (sort.run_rows > 0) {
+      per_row += CompareNs(node) * std::log2(sort.run_rows) + kWriteNsPerByte * (node.width + kTupleHeadBytes);
+    }
   }
   double page = cost.page;
   if (page > 0 && node.cached_share >= 0) page += (1 - node.cached_share) * kReadPageNs;
@@ -149,20 +203,31 @@ double InputWork(const PlanNode& node, const NodeFlow& flow) {
 double OutputWork(const PlanNode& node, const NodeFlow& flow) {
   double per_row = CostOf(node).out;
   if (node.op != Operator::kSeqScan && node.op != Operator::kSampleScan) per_row += kQualNs * node.quals;
+  if (node.op == Operator::kSort) {
+    External sort = SortOf(node, flow.outer_rows / std::max(1.0, flow.loops));
+    if (sort.run_rows > 0) per_row += MergeNs(node, sort);
+  }
   return per_row * flow.out_rows * 1e-6;
 }
 
 double BlindWork(const PlanNode& node, double input_rows) {
   double n = std::max(2.0, input_rows);
   if (node.op == Operator::kSort) {
-    double keys = 1 + 0.3 * std::max(0, node.keys - 1);
-    double width = 1 + std::min(node.width, 200) / 100.0;
+    External sort = SortOf(node, n);
+    if (sort.run_rows > 0) {
+      // The last run is sorted at the end of the input, too.
+      double last = CompareNs(node) * sort.run_rows * std::log2(sort.run_rows);
+      return (last + sort.passes * n * MergeNs(node, sort)) * 1e-6;
+    }
     // A bounded sort keeps a heap of the rows wanted and compares once for most rows.
     double depth = node.bounded ? 1 : std::log2(n);
-    return kCompareNs * keys * width * n * depth * 1e-6;
+    return CompareNs(node) * n * depth * 1e-6;
   }
   if (node.op == Operator::kAgg && node.distinct_input) {
-    return kCompareNs * n * std::log2(n) * std::max<int>(1, node.aggregates) * 1e-6;
+    double sorts = std::max<int>(1, node.sorted_inputs);
+    External sort = SortOfInput(node, n);
+    if (sort.run_rows <= 0) return kCompareNs * n * std::log2(n) * sorts * 1e-6;
+    return n * (1 + sort.passes) * (kMergeNs + kCompareNs * std::log2(sort.order)) * sorts * 1e-6;
   }
   return 0;
 }

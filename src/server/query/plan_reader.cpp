@@ -31,7 +31,7 @@ struct Reader {
 struct ExpressionFacts {
   Reader* reader;
   int aggregates;
-  bool distinct_input;
+  int sorted_inputs;
   int subplans[16];
   int subplan_count;
 };
@@ -41,8 +41,7 @@ bool WalkExpression(Node* node, ExpressionFacts* facts) {
   if (IsA(node, Aggref)) {
     Aggref* call = reinterpret_cast<Aggref*>(node);
     ++facts->aggregates;
-    if (call->aggdistinct != NIL || (call->aggorder != NIL && call->aggkind == AGGKIND_NORMAL))
-      facts->distinct_input = true;
+    if (call->aggdistinct != NIL || (call->aggorder != NIL && call->aggkind == AGGKIND_NORMAL)) ++facts->sorted_inputs;
   } else if (IsA(node, WindowFunc)) {
     ++facts->aggregates;
   } else if (IsA(node, SubPlan) && facts->subplan_count < static_cast<int>(lengthof(facts->subplans))) {
@@ -296,7 +295,11 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
       node->outer_unique = OuterKeyIsUnique(reader->statement, plan);
     }
     node->aggregates = static_cast<int16_t>(facts.aggregates);
-    node->distinct_input = node->op == Operator::kAgg && facts.distinct_input;
+    if (node->op == Operator::kAgg && facts.sorted_inputs > 0) {
+      node->distinct_input = true;
+      node->sorted_inputs = static_cast<int16_t>(facts.sorted_inputs);
+      if (node->memory_limit_kb <= 0) node->memory_limit_kb = work_mem;
+    }
   }
 
   bool gather = under_gather || IsA(plan, Gather) || IsA(plan, GatherMerge);

@@ -1,0 +1,77 @@
+// Where the work of sorts lies: runs while the input comes, merging at its end and with the rows given out.
+#include <boost/test/unit_test.hpp>
+
+#include "core/track/work_model.h"
+
+namespace query_shaper {
+
+namespace {
+
+PlanNode SortNode(double memory_kb) {
+  PlanNode node;
+  node.op = Operator::kSort;
+  node.keys = 1;
+  node.width = 16;
+  node.memory_limit_kb = memory_kb;
+  return node;
+}
+
+NodeFlow Rows(double input, double output) {
+  NodeFlow flow;
+  flow.loops = 1;
+  flow.outer_rows = input;
+  flow.out_rows = output;
+  return flow;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(work_model)
+
+BOOST_AUTO_TEST_CASE(sort_beyond_memory_compares_while_its_input_comes) {
+  const NodeFlow flow = Rows(1e6, 1e6);
+  const PlanNode fits = SortNode(1e6), spills = SortNode(8192);  // nine runs, merged at once
+  BOOST_TEST(InputWork(spills, flow) > 1.3 * InputWork(fits, flow));
+  BOOST_TEST(OutputWork(spills, flow) > 1.5 * OutputWork(fits, flow));
+  BOOST_TEST(BlindWork(spills, 1e6) < 0.2 * BlindWork(fits, 1e6));
+}
+
+BOOST_AUTO_TEST_CASE(many_runs_are_merged_before_the_first_row_comes_out) {
+  const double one_pass = BlindWork(SortNode(8192), 1e6);
+  BOOST_TEST(BlindWork(SortNode(1024), 1e6) > 3 * one_pass);
+  // Linear in the rows, where a sort in memory is not.
+  const double pass = BlindWork(SortNode(1024), 2e6) / BlindWork(SortNode(1024), 1e6);
+  BOOST_TEST(pass == 2, boost::test_tools::tolerance(0.1));
+}
+
+BOOST_AUTO_TEST_CASE(bounded_sort_never_spills) {
+  PlanNode node = SortNode(1024);
+  node.bounded = true;
+  const double blind = BlindWork(node, 1e6);
+  node.memory_limit_kb = 1e6;
+  BOOST_TEST(blind == BlindWork(node, 1e6));
+  BOOST_TEST(InputWork(node, Rows(1e6, 10)) == InputWork(SortNode(1e6), Rows(1e6, 10)));
+}
+
+BOOST_AUTO_TEST_CASE(only_aggregates_that_sort_wait_for_it) {
+  PlanNode node;
+  node.op = Operator::kAgg;
+  node.agg = AggStrategy::kPlain;
+  node.aggregates = 4;
+  node.distinct_input = true;
+  node.sorted_inputs = 1;
+  node.memory_limit_kb = 1e6;
+  const double one = BlindWork(node, 1e6);
+  node.sorted_inputs = 2;
+  BOOST_TEST(BlindWork(node, 1e6) == 2 * one, boost::test_tools::tolerance(1e-9));
+  node.sorted_inputs = 1;
+  node.memory_limit_kb = 4096;
+  BOOST_TEST(BlindWork(node, 1e7) < 20 * one);
+  BOOST_TEST(InputWork(node, Rows(1e7, 0)) > 1e7 * 40e-6);
+  node.distinct_input = false;
+  BOOST_TEST(BlindWork(node, 1e7) == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace query_shaper
