@@ -23,13 +23,14 @@ class ReplayedDatabase {
         learned_(other.learned_) {}
 
   Estimate Predict(const std::string& query, uint64_t fingerprint, const FeatureVector& features) const {
-    return query_shaper::Predict(features, Exact(query, fingerprint), Shape(fingerprint), *models_);
+    return query_shaper::Predict(features, Exact(query, fingerprint), Shape(fingerprint), *models_, Exact(query, 0));
   }
 
   void Learn(const std::string& query, uint64_t fingerprint, const FeatureVector& features, const Estimate& made,
              const Actual& actual, const PaceSample& pace, double at_s) {
     query_shaper::Learn(features, made, actual, pace, at_s, kHalfLife_s, &exact_[{query, fingerprint}],
                         &shape_[fingerprint], models_.get());
+    query_shaper::LearnStatement(features, actual, at_s, kHalfLife_s, &exact_[{query, 0}]);
     ++runs_[query];
     if (++learned_ % kBatch == 0) Train(models_.get(), static_cast<int64_t>(at_s));
   }

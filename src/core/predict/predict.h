@@ -122,14 +122,20 @@ static_assert(std::is_trivially_copyable_v<Models>);
 // A model of a server that has seen nothing.
 void InitModels(Models* models);
 
-// exact: this statement with this plan; shape: the same plan under any statement; either may be null.
+// exact: this statement with this plan; shape: the same plan under any statement; statement: this statement under any
+// plan, which speaks where the plan is new; each may be null.
 // models may be freshly initialised. Always answers; every figure is finite and >= 0, low <= value <= high.
-Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models);
+Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
+                 const Profile* statement = nullptr);
 
 // Learns one outcome. `made` is the estimate given at the start (its members are scored before anything is updated).
 // Incomplete runs only raise counters where the time already exceeds the belief. half_life_s > 0.
 void Learn(const FeatureVector& features, const Estimate& made, const Actual& actual, const PaceSample& pace,
            double now_s, double half_life_s, Profile* exact, Profile* shape, Models* models);
+
+// What every complete run of a statement teaches of it, whatever its plan.
+void LearnStatement(const FeatureVector& features, const Actual& actual, double now_s, double half_life_s,
+                    Profile* statement);
 
 // Re-solves the linear models from their sufficient statistics; called by the learner after a batch and by train().
 void Train(Models* models, int64_t now_s);

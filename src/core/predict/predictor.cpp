@@ -14,6 +14,8 @@ namespace {
 constexpr double kLn2 = 0.6931471805599453;
 constexpr double kShapeTrust = 3;  // another statement's history of the same plan: log variance it adds, in units below
 constexpr double kShapeVariance = 0.1;
+constexpr double kOtherPlanVariance = 0.3;  // the statement's history under other plans: log variance it adds
+constexpr double kIndependence = 0.6;       // of its errors and the models', which rest on the same estimates of rows
 constexpr double kMemberSquare[2][kModels] = {{1.0, 1.2, 0.9}, {0.1, 0.6, 0.6}};  // before anything is known
 constexpr double kBlendSquare[4] = {1.0, 0.3, 0.15, 0.1};
 
@@ -156,7 +158,8 @@ void InitModels(Models* models) {
   }
 }
 
-Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models) {
+Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
+                 const Profile* statement) {
   Estimate estimate;
   const Profile* speaker = Speaker(exact, shape);
   const bool own = speaker != nullptr && speaker == exact;
@@ -201,6 +204,14 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
   } else {
     variance = blend_square;
     for (int m = 0; m < kModels; ++m) variance += weights[m] * (members[m].log - log) * (members[m].log - log);
+  }
+  if (speaker == nullptr && statement != nullptr && HasHistory(*statement)) {
+    double told = 0, told_sd = 1;
+    PredictProfile(*statement, regressors, kTimeMs, &told, &told_sd);
+    const double told_variance = told_sd * told_sd + kOtherPlanVariance;
+    const double trust = variance / (variance + told_variance);
+    log += trust * (told - log);
+    variance *= 1 - kIndependence * trust;
   }
   estimate.log_load = std::clamp(Finite(models.load_level, 0), -kLoadLimit, kLoadLimit);
   log = std::clamp(Finite(log, 0) + estimate.log_load, std::log(kMinTimeMs), kMaxLog);
@@ -282,6 +293,15 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
   models->calibration_spread += step * (std::fabs(log_pace - old) - models->calibration_spread);
   models->calibration_ms_per_cost = std::exp(std::clamp(old + step * (log_pace - old), -40.0, 40.0));
   models->calibration_weight += 1;
+}
+
+void LearnStatement(const FeatureVector& features, const Actual& actual, double now_s, double half_life_s,
+                    Profile* statement) {
+  if (!actual.complete) return;
+  Actual outcome = actual;
+  for (double& value : outcome.targets) value = std::isfinite(value) && value > 0 ? value : 0;
+  LearnProfile(RegressorsOf(features), outcome, Keep(statement->last_seen_s, now_s, half_life_s), statement);
+  statement->last_seen_s = now_s;
 }
 
 void Train(Models* models, int64_t now_s) {

@@ -72,10 +72,10 @@ bool Wanted(const DatabaseSlot* slot) {
 }
 
 bool PredictQuietly(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                    Estimate* estimate, char* failure, Size failure_bytes) noexcept {
+                    const Profile* statement, Estimate* estimate, char* failure, Size failure_bytes) noexcept {
   try {
     pg::FaultPoint("predict");
-    *estimate = Predict(features, exact, shape, models);
+    *estimate = Predict(features, exact, shape, models, statement);
     return true;
   } catch (const std::exception& e) {
     std::snprintf(failure, failure_bytes, "%s", e.what());
@@ -241,9 +241,11 @@ void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVecto
     LWLockAcquire(shared->knowledge_lock, LW_SHARED);
     const ProfileEntry* const exact = query_id != 0 ? FindProfile(MyDatabaseId, query_id, fingerprint) : nullptr;
     const ProfileEntry* const shape = FindProfile(MyDatabaseId, 0, fingerprint);
+    const ProfileEntry* const statement = query_id != 0 ? FindProfile(MyDatabaseId, query_id, kAnyPlan) : nullptr;
     const Models& models = slot != nullptr ? slot->models : ColdModels();
     predicted = PredictQuietly(features, exact != nullptr ? &exact->profile : nullptr,
-                               shape != nullptr ? &shape->profile : nullptr, models, estimate, failure, sizeof failure);
+                               shape != nullptr ? &shape->profile : nullptr, models,
+                               statement != nullptr ? &statement->profile : nullptr, estimate, failure, sizeof failure);
     if (pace != nullptr) {
       for (const ProfileEntry* entry : {exact, shape}) {
         if (*has_pace || entry == nullptr || !(entry->profile.pace.weight > 0)) continue;
@@ -260,7 +262,7 @@ void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVecto
     }
     LWLockRelease(shared->lock);
   } else {
-    predicted = PredictQuietly(features, nullptr, nullptr, ColdModels(), estimate, failure, sizeof failure);
+    predicted = PredictQuietly(features, nullptr, nullptr, ColdModels(), nullptr, estimate, failure, sizeof failure);
     if (band != nullptr) *band = ColdModels().band;
   }
   if (!predicted) {

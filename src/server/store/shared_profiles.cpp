@@ -64,13 +64,16 @@ bool InitQuietly(Models* models) noexcept {
   }
 }
 
-bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Models* models, char* failure,
-                  Size failure_bytes) noexcept {
+bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Profile* statement, Models* models,
+                  char* failure, Size failure_bytes) noexcept {
   try {
     pg::FaultPoint("learn");
-    if (!record->predicted) record->made = Predict(record->features, exact, shape, *models);
+    if (!record->predicted) record->made = Predict(record->features, exact, shape, *models, statement);
     Learn(record->features, record->made, record->actual, record->pace, EpochSeconds(record->finished),
           settings::half_life_s, exact, shape, models);
+    if (statement != nullptr)
+      LearnStatement(record->features, record->actual, EpochSeconds(record->finished), settings::half_life_s,
+                     statement);
     return true;
   } catch (const std::exception& e) {
     std::snprintf(failure, failure_bytes, "%s", e.what());
@@ -200,14 +203,17 @@ void ForgetKnowledge(DatabaseSlot* slot, Forget rows) {
 
 bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size failure_bytes) {
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
-  // Room for both first: making room later could evict the one just found.
-  MakeRoomForProfiles(2);
+  // Room for all first: making room later could evict one just found.
+  MakeRoomForProfiles(3);
   ProfileEntry* const shape = EnterProfile(record->database, 0, record->fingerprint);
   ProfileEntry* const exact =
       record->query_id != 0 ? EnterProfile(record->database, record->query_id, record->fingerprint) : nullptr;
+  ProfileEntry* const statement =
+      record->query_id != 0 ? EnterProfile(record->database, record->query_id, kAnyPlan) : nullptr;
   const bool learned =
       LearnQuietly(record, exact != nullptr ? &exact->profile : nullptr, shape != nullptr ? &shape->profile : nullptr,
-                   &slot->models, failure, failure_bytes);
+                   statement != nullptr ? &statement->profile : nullptr, &slot->models, failure, failure_bytes);
+  if (statement != nullptr) statement->dirty = true;
   if (exact != nullptr) exact->dirty = true;
   if (shape != nullptr) shape->dirty = true;
   slot->models_dirty = true;

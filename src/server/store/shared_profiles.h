@@ -6,6 +6,10 @@
 namespace query_shaper {
 
 // Under knowledge_lock, at least shared. Null when unknown.
+// A profile with this fingerprint is the statement's under any plan; one with query_id 0 the plan's under any
+// statement.
+constexpr uint64_t kAnyPlan = 0;
+
 ProfileEntry* FindProfile(Oid database, int64_t query_id, uint64_t fingerprint);
 
 // Under knowledge_lock, exclusive. Evicts what weighs least when `count` more do not fit; entries found before may be

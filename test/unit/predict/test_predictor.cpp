@@ -99,6 +99,32 @@ BOOST_AUTO_TEST_CASE(an_unseen_plan_is_predicted_from_the_others) {
   }
 }
 
+// What makes a statement slow (a function, a wide row) makes it slow under its next plan, too.
+BOOST_AUTO_TEST_CASE(a_statement_under_a_new_plan_is_predicted_from_its_other_plans) {
+  Server server;
+  for (int i = 0; i < 120; ++i) server.Run(i % 6, server.Scale(), 1, 0.05);
+  Profile statement;
+  for (int i = 0; i < 4; ++i) {
+    const MadeRun run = MakeRun(1, 1, 0.1, 0, &server.random);
+    LearnStatement(run.features, run.actual, server.now_s += 10, kHalfLife, &statement);
+  }
+  MadeRun run = MakeRun(1, 1.2, 0.1, 0, &server.random);
+  const Estimate without = Predict(run.features, nullptr, nullptr, *server.models);
+  const Estimate with = Predict(run.features, nullptr, nullptr, *server.models, &statement);
+  CheckSane(with);
+  const double actual = run.actual.targets[kTimeMs];
+  BOOST_TEST(QError(with.targets[kTimeMs].value, actual) < 0.7 * QError(without.targets[kTimeMs].value, actual));
+  BOOST_TEST(with.log_sd < without.log_sd);
+  // A plan with a history of its own speaks for itself.
+  const Estimate own = Predict(run.features, &server.profiles[1], nullptr, *server.models, &statement);
+  const Estimate alone = Predict(run.features, &server.profiles[1], nullptr, *server.models);
+  BOOST_TEST(own.targets[kTimeMs].value == alone.targets[kTimeMs].value);
+  run.actual.complete = false;
+  const double weight = statement.weight;
+  LearnStatement(run.features, run.actual, server.now_s += 10, kHalfLife, &statement);
+  BOOST_TEST(statement.weight == weight);
+}
+
 BOOST_AUTO_TEST_CASE(intervals_hold_nine_outcomes_in_ten) {
   for (const double noise : {0.05, 0.2, 0.6}) {
     Server server;
