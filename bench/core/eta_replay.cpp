@@ -3,11 +3,12 @@
 // constants. What the server shows is a function of what was recorded, so a change of the model is judged in seconds
 // and without noise.
 //
-//   eta_replay [--floor MS] [--template NAME] [--trace PHASE [--nodes]] FILE...
+//   eta_replay [--floor MS] [--template NAME] [--trace PHASE [--nodes]] [--wall] FILE...
 //
 // FILE: what bench/run.sh record writes. --template shows one template alone (the others still teach); --trace cold,
 // first or repeated prints the total time shown at every tick of its runs, and --nodes its nodes. Time is the processor
-// time of the process, which other load on the recording machine hardly touches, but for parallel plans.
+// time of the process, which other load on the recording machine hardly touches, but for parallel plans and with
+// --wall.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -30,9 +31,11 @@ constexpr int kLessons = 2;  // runs of each other template that the server has 
 
 struct Run {
   std::string name;
+  bool fresh = false;  // planned with nothing learned
   RecordedStart start;
   std::vector<PlanNode> plan;
   std::vector<RecordedTick> ticks;
+  std::map<size_t, std::vector<double>> beliefs;    // told before that tick
   std::vector<std::vector<NodeCounters>> counters;  // of each tick, then of the end
   RecordedEnd end;
 };
@@ -41,6 +44,7 @@ struct Choices {
   double floor_ms = 80;
   std::string only, trace;
   bool nodes = false;
+  bool wall = false;
   std::vector<const char*> files;
 };
 
@@ -74,8 +78,21 @@ void ReadFile(const char* path, std::vector<Run>* runs) {
       std::memcpy(static_cast<void*>(&start), bytes.data(), sizeof start);
       Split(bytes, static_cast<size_t>(start.plan_count), &run->start, &run->plan);
       run->name = NameIn(start.text);
+      const size_t mark = run->name.find(" fresh");
+      run->fresh = mark != std::string::npos;
+      run->name = run->name.substr(0, mark);
+    } else if (run != nullptr && head.kind == RecordKind::kBelief) {
+      std::vector<double> belief(bytes.size() / sizeof(double));
+      std::memcpy(belief.data(), bytes.data(), belief.size() * sizeof(double));
+      if (belief.size() == 2 * run->plan.size()) run->beliefs[run->ticks.size()] = std::move(belief);
     } else if (run != nullptr) {
       std::vector<NodeCounters> counters;
+      const size_t head_bytes = head.kind == RecordKind::kTick ? sizeof(RecordedTick) : sizeof(RecordedEnd);
+      // Planned anew in the middle.
+      if (bytes.size() != head_bytes + run->plan.size() * sizeof(NodeCounters)) {
+        run = nullptr;
+        continue;
+      }
       if (head.kind == RecordKind::kTick) {
         RecordedTick tick;
         Split(bytes, run->plan.size(), &tick, &counters);
@@ -137,7 +154,7 @@ class Replay {
   explicit Replay(Choices choices) : choices_(std::move(choices)), plan_(std::make_unique<PlanTree>()) {
     for (const char* file : choices_.files) ReadFile(file, &runs_);
     for (Run& run : runs_) {
-      if (!Parallel(run)) TellByProcessor(&run);
+      if (!Parallel(run) && !choices_.wall) TellByProcessor(&run);
     }
     for (const Run& run : runs_) by_name_[run.name].push_back(&run);
   }
@@ -145,7 +162,9 @@ class Replay {
   void Go() {
     for (const auto& [name, own] : by_name_) {
       if (!choices_.only.empty() && name != choices_.only) continue;
+      const bool any_fresh = std::any_of(own.begin(), own.end(), [](const Run* run) { return run->fresh; });
       for (const Run* run : own) {
+        if (any_fresh && !run->fresh) continue;
         ReplayedDatabase nothing;
         Take(*run, &nothing, "cold", false);
       }
@@ -159,10 +178,16 @@ class Replay {
         }
       }
       for (const Run* run : own) {
+        if (any_fresh && !run->fresh) continue;
         ReplayedDatabase copy(others);
         Take(*run, &copy, "first", false);
       }
-      for (size_t i = 0; i < own.size(); ++i) Take(*own[i], &others, i == 0 ? "" : "repeated", true);
+      bool seen = false;
+      for (const Run* run : own) {
+        if (run->fresh) continue;
+        Take(*run, &others, seen ? "repeated" : "", true);
+        seen = true;
+      }
     }
     for (const char* phase : {"cold", "first", "repeated"}) Print(phase);
   }
@@ -199,6 +224,10 @@ class Replay {
     for (Figures* figures : all) ++figures->runs;
     for (size_t i = 0; i < run.ticks.size(); ++i) {
       const Tick& tick = run.ticks[i].tick;
+      const auto belief = run.beliefs.find(i);
+      if (belief != run.beliefs.end()) {
+        progress->Believe(plan, belief->second.data(), belief->second.data() + run.plan.size());
+      }
       const TimeLeft left = progress->Update(plan, run.counters[i].data(), tick);
       if (!counts) continue;
       const double truth = total_ms - tick.elapsed_ms;
@@ -257,6 +286,8 @@ int main(int argc, char** argv) {
     const std::string option = argv[i];
     if (option == "--nodes") {
       choices.nodes = true;
+    } else if (option == "--wall") {
+      choices.wall = true;
     } else if (option.rfind("--", 0) == 0 && i + 1 < argc) {
       if (option == "--floor") choices.floor_ms = std::atof(argv[++i]);
       if (option == "--template") choices.only = argv[++i];
@@ -266,7 +297,7 @@ int main(int argc, char** argv) {
     }
   }
   if (choices.files.empty()) {
-    std::fputs("usage: eta_replay [--floor MS] [--template NAME] [--trace PHASE [--nodes]] FILE...\n", stderr);
+    std::fputs("usage: eta_replay [--floor MS] [--template NAME] [--trace PHASE [--nodes]] [--wall] FILE...\n", stderr);
     return 2;
   }
   try {
