@@ -262,18 +262,36 @@ void Progress::Believe(const PlanTree& plan, const double* rows, const double* l
   for (int k = 0; k < count_; ++k) {
     const int i = order_[k];
     NodeState& state = states_[i];
-    const int outer = links_[i].outer;
-    ratio[i] = outer >= 0 ? ratio[outer] : 1;
+    const Link& link = links_[i];
+    ratio[i] = 1;
+    if (link.outer >= 0) {
+      ratio[i] = ratio[link.outer];
+    } else if (link.loop_source >= 0 && link.loop_source != i && !link.in_subplan) {
+      ratio[i] = ratio[link.loop_source];
+    }
     if (state.finished) {
       ratio[i] = 1;
     } else if (rows[i] >= 0) {
       ratio[i] = (rows[i] + 0.5) / (state.prior + 0.5);
+      state.told = true;
       state.log_sd = std::max(log_sd[i], 0.02);
       state.strength = std::clamp(kPriorStrength / (state.log_sd * state.log_sd), 0.005, 2.0);
     } else if (Groups(plan.nodes[i])) {
       ratio[i] = std::min(ratio[i], 1.0);
     }
     state.prior *= ratio[i];
+    // What is looked up for each outer row comes out of the join: where the sample knew the join alone, that tells of
+    // the look-ups, too.
+    const bool loops = plan.nodes[i].op == Operator::kNestLoop && link.inner >= 0 && rows[i] >= 0 &&
+                       links_[link.inner].loop_source == link.outer && rows[link.inner] < 0;
+    if (!loops || state.finished) continue;
+    const double more = ratio[i] / std::max(ratio[link.inner], 1e-12);
+    for (int below = 0; below < k; ++below) {
+      const int j = order_[below];
+      if (links_[j].loop_source == link.outer && !links_[j].in_subplan && !states_[j].finished) {
+        states_[j].prior *= more;
+      }
+    }
   }
 }
 

@@ -17,6 +17,7 @@ constexpr double kSlowest = 0.3;            // bounds of the filter's speed agai
 constexpr double kFastest = 3;
 constexpr double kStallMs = 150;     // a shorter wait is part of ordinary running
 constexpr double kAliveShare = 0.1;  // of the wall time on the processor: a waiting process has only its ticks
+constexpr double kCommonExcess = 2;  // planned work over what can be or is likely: this much of it is in any prediction
 constexpr double kBandFloorMs = 10;  // the band's resolution near the end
 
 // Found on recorded runs of some sixty statements; in pairs: first run, repeated run.
@@ -65,8 +66,12 @@ void Progress::Begin(const PlanTree& plan, const Estimate& estimate, const Pace*
   }
   planned_work_ = std::max(planned_work_ + startup_ms_, 1e-3);
 
+  // The prediction rests on planned rows, also where keys tell that there cannot be as many.
+  double excess = 1;
+  if (!repeated_) excess = std::max(1.0, PlannedWork(plan) / (kCommonExcess * (planned_work_ - startup_ms_)));
   predicted_ms_ =
       std::isfinite(estimate.targets[kTimeMs].value) ? std::max(0.1, estimate.targets[kTimeMs].value) : planned_work_;
+  predicted_ms_ /= excess;
   predicted_log_sd_ = std::isfinite(estimate.log_sd) ? std::clamp(estimate.log_sd, 0.05, 3.0) : 1;
   double model_sd = repeated_ ? kLearnedLogSd : kNominalLogSd;
   double work_sd = repeated_ ? kLearnedWorkLogSd : kPlannedWorkLogSd;
@@ -79,6 +84,16 @@ void Progress::Begin(const PlanTree& plan, const Estimate& estimate, const Pace*
   filter_.Seed(planned_work_, planned_work_ * std::min(2.0, work_sd), prior_speed_, prior_speed_ * prior_speed_sd_);
   eta_ms_ = predicted_ms_;
   eta_log_sd_ = predicted_log_sd_;
+}
+
+double Progress::PlannedWork(const PlanTree& plan) {
+  for (int i = 0; i < count_; ++i) states_[i].total = states_[i].planned;
+  Account(plan, nullptr);
+  double work = 0;
+  for (int p = 0; p < pipelines_; ++p) work += pipes_[p].rate * pipes_[p].total;
+  for (int i = 0; i < count_; ++i) states_[i].total = states_[i].prior;
+  Account(plan, nullptr);
+  return work;
 }
 
 // Work believed done since the last counter moved: time goes on at the expected speed towards the end of the blind

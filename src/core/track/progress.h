@@ -125,6 +125,7 @@ class Progress {
     double work_done, work;  // nominal
     bool started, finished, input_over;
     bool at_bound;  // total is what it cannot exceed
+    bool told;      // prior was counted on a sample of this very join: what its inputs turn out to be is in it
   };
 
   struct PipelineState {
@@ -163,6 +164,8 @@ class Progress {
   // progress.cpp
   void Remember(const TimeLeft& left, double elapsed_ms, double raw);
   double DriverProgress() const;
+  // Expected ms of the work with the rows as planned, nothing known of keys and groups.
+  double PlannedWork(const PlanTree& plan);
   double SilentWork(double stuck_ms) const;
 
   double work_ratio_ = 1;

@@ -10,7 +10,7 @@
 
 namespace query_shaper {
 
-enum class RecordKind : uint32_t { kStart = 0x53517131, kTick = 0x53517132, kEnd = 0x53517133 };
+enum class RecordKind : uint32_t { kStart = 0x53517131, kTick = 0x53517132, kEnd = 0x53517133, kBelief = 0x53517134 };
 
 struct RecordHead {
   RecordKind kind;
@@ -31,7 +31,8 @@ struct RecordedStart {
   FeatureVector features;
 };
 
-// Both followed by plan_count NodeCounters.
+// kBelief: what Believe() was told before the next tick: plan_count rows, then as many standard deviations.
+// Ticks and ends are followed by plan_count NodeCounters.
 struct RecordedTick {
   Tick tick;
   TimeLeft shown;

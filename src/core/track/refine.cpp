@@ -250,7 +250,8 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     return;
   }
   const NodeState& outer = states_[link.outer];
-  double expected = state.prior * InputRatio(node, link, &NodeState::total, &NodeState::prior);
+  double expected = state.prior;
+  if (!state.told) expected *= InputRatio(node, link, &NodeState::total, &NodeState::prior);
   double input = InputFraction(node, link, std::max(0.0, c.rows));
   state.input_over = outer.finished || (outer.given >= 1 && outer.started);
   bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||

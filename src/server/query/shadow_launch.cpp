@@ -7,6 +7,7 @@
 
 #include "server/query/block_runs.h"
 #include "server/query/sampled_query.h"
+#include "server/query/tick_record.h"
 #include "server/settings.h"
 #include "server/shared_shadow.h"
 #include "server/store/knowledge.h"
@@ -256,7 +257,10 @@ bool AdoptShadow(Tracker* tracker) {
   tracker->shadow_seen = version;
   const PlanNote* const note = NoteOf(tracker->query->plannedstmt);
   bool doubt = false;
-  for (int i = 0; i < tracker->plan.count; ++i) totals[i] = -1;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    totals[i] = -1;
+    log_sd[i] = 0;
+  }
   for (int r = 0; r < count; ++r) {
     const int id = NodeNamed(note, rows[r]);
     const int i = id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
@@ -267,6 +271,7 @@ bool AdoptShadow(Tracker* tracker) {
     doubt = doubt || (rows[r].join && rows[r].low > std::max(planned, 1.0) * settings::replan_factor);
   }
   tracker->progress.Believe(tracker->plan, totals, log_sd);
+  RecordBelief(tracker, totals, log_sd);
   return doubt && tracker->changes.note != nullptr && tracker->rows_before == 0 &&
          tracker->query->estate->es_processed == 0;
 }

@@ -66,6 +66,12 @@ void RecordStart(const Tracker* tracker) {
         sizeof(PlanNode) * static_cast<size_t>(tracker->plan.count));
 }
 
+void RecordBelief(const Tracker* tracker, const double* rows, const double* log_sd) {
+  if (!Recording(tracker)) return;
+  const size_t bytes = sizeof(double) * static_cast<size_t>(tracker->plan.count);
+  Write(RecordKind::kBelief, rows, bytes, log_sd, bytes);
+}
+
 void RecordTick(const Tracker* tracker, const Tick& tick) {
   if (!Recording(tracker)) return;
   RecordedTick record = {tick, tracker->time_left};

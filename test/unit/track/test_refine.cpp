@@ -91,6 +91,36 @@ BOOST_AUTO_TEST_CASE(what_a_sample_tells_is_believed_before_anything_was_counted
   BOOST_TEST(Refined(*progress, 4) == 1e6, boost::test_tools::tolerance(0.1));
 }
 
+// A nested loop whose look-ups return seven rows where one was planned, told by a sample before it is counted.
+BOOST_AUTO_TEST_CASE(rows_told_of_a_join_are_not_multiplied_by_those_of_its_inputs) {
+  PlanTree plan;
+  AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1000).join = JoinKind::kInner;
+  SetRelation(&AddNode(&plan, 0, ChildRole::kOuter, Operator::kSeqScan, 1000), 1000, 100);
+  AddNode(&plan, 0, ChildRole::kInner, Operator::kMemoize, 1);
+  SetRelation(&AddNode(&plan, 2, ChildRole::kOuter, Operator::kIndexScan, 1), 1e6, 10000);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  counters[1].total_units = 100;
+  counters[1].done_units = 1;
+  counters[1].rows = 10;
+  counters[0].rows = counters[2].rows = counters[3].rows = 70;
+  progress->Update(plan, counters, At(10));
+  double rows[kMaxPlanNodes], log_sd[kMaxPlanNodes] = {};
+  std::fill(rows, rows + kMaxPlanNodes, -1.0);
+  rows[0] = 7000;
+  log_sd[0] = 0.1;
+  progress->Believe(plan, rows, log_sd);
+  for (double share : {0.02, 0.1, 0.5}) {
+    counters[1].done_units = 100 * share;
+    counters[1].rows = 1000 * share;
+    counters[0].rows = counters[2].rows = counters[3].rows = 7000 * share;
+    progress->Update(plan, counters, At(1000 * share));
+    BOOST_TEST(Refined(*progress, 0) == 7000, boost::test_tools::tolerance(0.1));
+    BOOST_TEST(Refined(*progress, 2) == 7000, boost::test_tools::tolerance(0.3));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_material_read_once_is_no_finished_loop) {
   PlanTree plan;
   AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1e5).join = JoinKind::kInner;
