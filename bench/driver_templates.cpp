@@ -24,17 +24,17 @@ std::string Trimmed(const std::string& text) {
   return text.substr(from, text.find_last_not_of(" \t\r\n;") - from + 1);
 }
 
-bool Chosen(const Options& options, const std::string& option, const std::string& name) {
-  const std::string list = options.Text(option, "");
-  return list.empty() || ("," + list + ",").find("," + name + ",") != std::string::npos;
-}
-
 // Whether the data set is made by the bench itself.
 bool HasSchema(const Options& options, const std::string& set) {
   return !set.empty() && fs::exists(fs::path(options.root) / "bench" / set / "schema.sql");
 }
 
 }  // namespace
+
+bool Chosen(const Options& options, const std::string& option, const std::string& name) {
+  const std::string list = options.Text(option, "");
+  return list.empty() || ("," + list + ",").find("," + name + ",") != std::string::npos;
+}
 
 Template ParseTemplate(const std::string& name, const std::string& text) {
   Template query;

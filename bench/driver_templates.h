@@ -22,6 +22,9 @@ struct Template {
   std::vector<Parameter> parameters;
 };
 
+// Whether an option that lists names, a,b,c, has this one; without it all are chosen.
+bool Chosen(const Options& options, const std::string& option, const std::string& name);
+
 // Reads the header lines "-- data: NAME" and "-- param NAME: SQL", then the statement.
 Template ParseTemplate(const std::string& name, const std::string& text);
 

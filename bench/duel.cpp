@@ -201,11 +201,29 @@ pqxx::result Contender::Ask(const std::string& database, const std::string& sql)
 
 void Contender::Warm() {
   for (const std::string& database : databases_) {
+    // Copies of a data directory may share blocks on disk of which nothing is in memory: the one that reads an index
+    // first would pay for it.
+    Ask(database, "CREATE EXTENSION IF NOT EXISTS pg_prewarm");
+    Ask(database,
+        "SELECT sum(pg_prewarm(oid)) FROM (SELECT oid FROM pg_class WHERE relkind IN ('r', 'i', 'm') AND relnamespace "
+        "= 'public'::regnamespace ORDER BY relkind DESC, relname) t");
     for (const auto& row : Ask(database,
                                "SELECT oid::regclass FROM pg_class WHERE relkind = 'r' AND relnamespace = "
                                "'public'::regnamespace")) {
       Ask(database, std::string("SELECT count(*) FROM ") + row[0].c_str());
     }
+  }
+}
+
+void Contender::PrintNewEvents(const std::string& database) {
+  Ask(database, "SELECT query_shaper.flush()");
+  for (const auto& row : Ask(database,
+                             "SELECT at, action, verdict, coalesce(node_id, -1), reason, details FROM "
+                             "query_shaper.events WHERE at > " +
+                                 ShellQuote(events_told_) + " ORDER BY at")) {
+    std::printf("      %s %s, node %s: %s %s\n", row[1].c_str(), row[2].c_str(), row[3].c_str(), row[4].c_str(),
+                row[5].c_str());
+    events_told_ = row[0].c_str();
   }
 }
 

@@ -64,7 +64,8 @@ class Contender {
 
   Answer Run(const std::string& database, const std::vector<std::string>& script);
   pqxx::result Ask(const std::string& database, const std::string& sql);  // mode off, no timeout, own session
-  void Warm();                                                            // reads every table of every database once
+  void Warm();                                                            // reads every table and index once
+  void PrintNewEvents(const std::string& database);                       // those since it was asked last
   void Reconnect();                                                       // new sessions from here on
   Cluster& cluster() { return *cluster_; }
   bool shaped() const { return shaped_; }
@@ -77,6 +78,7 @@ class Contender {
   std::vector<std::string> databases_, session_settings_;
   double timeout_ms_;
   std::unique_ptr<Cluster> cluster_;
+  std::string events_told_ = "-infinity";
   std::map<std::string, std::unique_ptr<pqxx::connection>> sessions_, asking_;
 };
 

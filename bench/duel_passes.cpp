@@ -7,6 +7,16 @@
 
 namespace query_shaper::bench {
 
+namespace {
+
+double Took(const Options& options, const Answer& answer) {
+  const std::string clock = options.Text("clock", "wall");
+  if (clock != "wall" && clock != "cpu") throw std::runtime_error("--clock is wall or cpu");
+  return clock == "cpu" ? answer.cpu_ms : answer.wall_ms;
+}
+
+}  // namespace
+
 void RunPass(const Options& options, int pass, Contender* stock, Contender* ours, std::vector<Entrant>* entrants) {
   const bool show = options.Has("verbose");
   const bool stock_once = options.Has("stock-once");
@@ -23,11 +33,13 @@ void RunPass(const Options& options, int pass, Contender* stock, Contender* ours
     contest.ours = ours->Run(entrant.database, entrant.script);
     if ((i + pass) % 2 != 0) run_stock();
     if (show) {
-      std::printf(
-          "  pass %d %-28s stock %9.1f ms %s ours %9.1f ms %s%s\n", pass + 1, entrant.name.c_str(),
-          contest.stock.wall_ms, contest.stock.sqlstate.c_str(), contest.ours.wall_ms, contest.ours.sqlstate.c_str(),
-          contest.stock.SameAs(contest.ours) || contest.stock.timed_out() || contest.ours.timed_out() ? ""
-                                                                                                      : " DIFFERENT");
+      std::printf("  pass %d %-28s stock %9.1f ms %s ours %9.1f ms %s%s\n", pass + 1, entrant.name.c_str(),
+                  Took(options, contest.stock), contest.stock.sqlstate.c_str(), Took(options, contest.ours),
+                  contest.ours.sqlstate.c_str(),
+                  contest.stock.SameAs(contest.ours) || contest.stock.timed_out() || contest.ours.timed_out()
+                      ? ""
+                      : " DIFFERENT");
+      if (options.Has("events")) ours->PrintNewEvents(entrant.database);
       std::fflush(stdout);
     }
     entrant.passes.push_back(std::move(contest));
@@ -35,10 +47,7 @@ void RunPass(const Options& options, int pass, Contender* stock, Contender* ours
 }
 
 double ContestMs(const Options& options, const Answer& answer, double timeout_ms) {
-  const std::string clock = options.Text("clock", "wall");
-  if (clock != "wall" && clock != "cpu") throw std::runtime_error("--clock is wall or cpu");
-  if (answer.timed_out()) return timeout_ms;
-  return clock == "cpu" ? answer.cpu_ms : answer.wall_ms;
+  return answer.timed_out() ? timeout_ms : Took(options, answer);
 }
 
 PassFigures Judge(const Options& options, const std::vector<Entrant>& entrants, size_t pass, double timeout_ms,

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "driver_templates.h"
 #include "duel.h"
 
 namespace query_shaper::bench {
@@ -137,6 +138,19 @@ long RunawayFlags(Contender* ours) {
   return flags;
 }
 
+// Those of --queries a,b alone, where that is given.
+void KeepChosen(const Options& options, Workload* workload) {
+  Workload kept = *workload;
+  kept.entrants.clear();
+  kept.published_rows.clear();
+  for (size_t i = 0; i < workload->entrants.size(); i++) {
+    if (!Chosen(options, "queries", workload->entrants[i].name)) continue;
+    kept.entrants.push_back(workload->entrants[i]);
+    kept.published_rows.push_back(workload->published_rows[i]);
+  }
+  *workload = std::move(kept);
+}
+
 bool Run(const Options& options, Workload* workload, Json* result) {
   const double timeout_ms = options.Number("timeout", 60000);
   const int passes = static_cast<int>(options.Number("passes", 3));
@@ -225,6 +239,8 @@ Verdict RunWorkloads(const Options& options) {
   }
   if (wanted("gene", data, "needs --data")) workloads.push_back(GeneWorkload(options));
   if (wanted("tpch", !TpchKit(options).empty(), "needs --tpch")) workloads.push_back(TpchWorkload(options));
+  for (Workload& workload : workloads) KeepChosen(options, &workload);
+  std::erase_if(workloads, [](const Workload& workload) { return workload.entrants.empty(); });
   if (workloads.empty()) throw std::runtime_error("no workload there");
   bool met = true;
   Json result;
