@@ -34,7 +34,7 @@ bool plain_explain = false;
 #endif
 int prefetch = kSwitchOff;
 int prefetch_distance = 64;
-double regret_limit = 0.3;
+double regret_limit = 0.2;
 int replan = kSwitchOn;
 double replan_factor = 10;
 int replan_limit = 3;

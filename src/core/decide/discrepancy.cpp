@@ -94,6 +94,12 @@ double GapThreshold(double level, int tests, double runs) {
   return StudentQuantile(level / std::max(1, tests) / 2, kColdFreedom + std::max(0.0, runs));
 }
 
+double ExtrapolatedLogSd(double total_ms, double elapsed_ms) {
+  constexpr double kPerFold = 0.4;
+  double fold = std::log(total_ms / std::max(elapsed_ms, 1e-3));
+  return std::isfinite(fold) ? kPerFold * std::clamp(fold, 0.0, 50.0) : 0;
+}
+
 double TotalLogSd(const TimeLeft& left, double elapsed_ms) {
   double low = std::max(0.1, elapsed_ms + std::max(0.0, left.low_ms));
   double high = std::max(low, elapsed_ms + std::max(0.0, left.high_ms));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/decide/discrepancy.h"
 #include "core/decide/replan_policy.h"
 
 namespace query_shaper {
@@ -138,7 +139,8 @@ ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double 
   double sd = std::isfinite(total_log_sd) ? std::clamp(total_log_sd, 0.0, 3.0) : 3;
   bool give_up;
   if (elapsed_ms + tick_ms <= last_chance) {
-    give_up = std::max(elapsed_ms, total * std::exp(-kConfident * sd)) > allowance;
+    double doubt = std::max(sd, ExtrapolatedLogSd(total, elapsed_ms));
+    give_up = std::max(elapsed_ms, total * std::exp(-kConfident * doubt)) > allowance;
   } else if (!probation->last_chance_passed && elapsed_ms <= last_chance) {
     probation->last_chance_passed = true;
     give_up = total * std::exp(kAtLastChance * sd) > allowance;

@@ -4,7 +4,8 @@
 // A plan that was never run, made from learned rows, is on probation against the best plan known. With the known plan's
 // time k and the regret limit r its allowance is  a = (1 + r) k + slack,  and  b = a - k  is the time of which it can
 // still be given up so that the known plan, begun anew, ends within the allowance.
-//   until b     it is given up as soon as its tracked end is confidently beyond a
+//   until b     it is given up as soon as its tracked end is confidently beyond a, with the doubt of a plan that nobody
+//               has seen (ExtrapolatedLogSd)
 //   at b        it goes on only when its tracked end is within a
 //   after b     giving it up can only limit the damage: it goes on while what is left is less than the known plan would
 //               take, a bound that falls to nothing at a + k / 2
@@ -59,7 +60,7 @@ struct KnownPlans {
 static_assert(std::is_trivially_copyable_v<KnownPlans>);
 
 struct GuardLimits {
-  double regret_limit = 0.3;
+  double regret_limit = 0.2;
   double now_s = 0;
   double half_life_s = 14 * 86400.0;
 };
@@ -91,7 +92,7 @@ const KnownPlan* BestPlan(const KnownPlans& plans, const GuardLimits& limits);
 
 struct Probation {
   double known_ms = 0;  // of the plan that would take over; 0: not on probation
-  double regret_limit = 0.3;
+  double regret_limit = 0.2;
   double slack_ms = kGuardSlackMs;
   double swap_ms = 2;  // what giving up takes
   bool last_chance_passed = false;

@@ -10,6 +10,7 @@
 #include "server/query/outcome.h"
 #include "server/query/plan_shape.h"
 #include "server/query/replan.h"
+#include "server/query/row_learning.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 #include "server/store/learned_rows.h"
@@ -252,6 +253,7 @@ void BeginTrial(Tracker* tracker) {
   tracker->trial = Probation();
   tracker->trial.known_ms = choice.known_ms;
   tracker->trial.regret_limit = settings::regret_limit;
+  BelieveLearnedRows(tracker);
 }
 
 bool TrialFailed(Tracker* tracker, double elapsed_ms) {

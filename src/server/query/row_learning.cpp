@@ -158,6 +158,26 @@ static void Learn(const Tracker* tracker, bool failed) {
   LearnRowFacts(facts, count);
 }
 
+void BelieveLearnedRows(Tracker* tracker) {
+  static double totals[kMaxPlanNodes], log_sd[kMaxPlanNodes];
+  const PlanNote* note = NoteOf(tracker->query->plannedstmt);
+  if (note == nullptr || note->secured) return;
+  bool any = false;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    totals[i] = -1;
+    int id = tracker->plan.nodes[i].node_id;
+    if (id < 0 || id >= note->key_count) continue;
+    const NodeKey& key = note->keys[id];
+    if (key.key == 0 || key.parameterised || key.partial || key.repeated) continue;
+    RowGuess known = RecallRows(key.key, key.constants, key.natural_rows, key.relation_rows);
+    if (known.source != RowSource::kExact) continue;
+    totals[i] = known.rows;
+    log_sd[i] = known.log_sd;
+    any = true;
+  }
+  if (any) tracker->progress.Believe(tracker->plan, totals, log_sd);
+}
+
 void LearnRowsOf(const Tracker* tracker) { Learn(tracker, false); }
 
 void LearnFailedRowsOf(const Tracker* tracker) { Learn(tracker, true); }

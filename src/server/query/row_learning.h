@@ -11,6 +11,9 @@ void LearnRowsOf(const Tracker* tracker);
 // all.
 void LearnFailedRowsOf(const Tracker* tracker);
 
+// Rows that were seen before under these very constants count for more than what a beginning run extrapolates.
+void BelieveLearnedRows(Tracker* tracker);
+
 // Rows that a node has shown: in all, or per loop where its key says so. False: it was not run to its end, or what was
 // counted of it is not all.
 bool CompleteRows(const Tracker* tracker, int node, const struct NodeKey& key, double* rows);

@@ -188,9 +188,9 @@ void WatchRunaway(Tracker* tracker, double running_ms) {
   if (tracker->worker || action == kRunawayOff || !(LimitsAct() || LimitsAdvise())) return;
   // One that was held and resumed, or let run by advice alone, has been dealt with.
   if (state->look_alike) return;
-  if (!JudgeRunaway(tracker->discrepancy, tracker->compared.targets[kTimeMs].value, tracker->late, running_ms, Limits(),
-                    &state->watch))
-    return;
+  const Quantity& time = tracker->compared.targets[kTimeMs];
+  RunawayPrediction predicted = {time.value, time.high, tracker->compared.seen, tracker->late};
+  if (!JudgeRunaway(tracker->discrepancy, predicted, running_ms, Limits(), &state->watch)) return;
   state->advise_only = action == kRunawayAdvise || !LimitsAct();
   state->cancel = action != kRunawayPause;
   state->running_ms = running_ms;

@@ -51,7 +51,7 @@ Seen Follow(const PlanTree& plan, const Estimate& estimate, const DiscrepancyCon
     seen.last = test->Update(plan, counters, progress->nodes(), left, consumption);
     if (seen.last.late && seen.first_late < 0) seen.first_late = share;
     if (seen.last.extent != GapExtent::kNone && seen.first_gap < 0) seen.first_gap = share;
-    if (JudgeRunaway(seen.last, estimate.targets[kTimeMs].value, false, now_ms, limits, &watch) &&
+    if (JudgeRunaway(seen.last, {estimate.targets[kTimeMs].value, 0, 5, false}, now_ms, limits, &watch) &&
         seen.first_runaway < 0)
       seen.first_runaway = share;
   }
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(nonsense_raises_no_alarm) {
     for (const Gap& gap : found.whole) BOOST_TEST(std::isfinite(gap.z));
     BOOST_TEST(found.node < plan.count);
     RunawayWatch watch;
-    JudgeRunaway(found, pick(), run % 2 == 0, pick(), {pick(), pick()}, &watch);
+    JudgeRunaway(found, {pick(), pick(), pick(), run % 2 == 0}, pick(), {pick(), pick()}, &watch);
   }
 }
 
@@ -285,18 +285,35 @@ BOOST_AUTO_TEST_CASE(a_judgement_must_hold) {
   found.total_ms = 1e6;
   found.total_log_sd = 0.1;
   RunawayWatch watch;
-  BOOST_TEST(!JudgeRunaway(found, 10, false, 200, {}, &watch));
-  BOOST_TEST(!JudgeRunaway(found, 10, false, 250, {}, &watch));
+  BOOST_TEST(!JudgeRunaway(found, {10, 0, 5, false}, 200, {}, &watch));
+  BOOST_TEST(!JudgeRunaway(found, {10, 0, 5, false}, 250, {}, &watch));
   Discrepancy calm = found;
   calm.late = false;
-  BOOST_TEST(!JudgeRunaway(calm, 10, false, 255, {}, &watch));
-  BOOST_TEST(!JudgeRunaway(found, 10, false, 270, {}, &watch));
-  BOOST_TEST(JudgeRunaway(found, 10, false, 340, {}, &watch));
-  BOOST_TEST(!JudgeRunaway(found, 10, true, 345, {}, &watch));
+  BOOST_TEST(!JudgeRunaway(calm, {10, 0, 5, false}, 255, {}, &watch));
+  BOOST_TEST(!JudgeRunaway(found, {10, 0, 5, false}, 270, {}, &watch));
+  BOOST_TEST(JudgeRunaway(found, {10, 0, 5, false}, 340, {}, &watch));
+  BOOST_TEST(!JudgeRunaway(found, {10, 0, 5, true}, 345, {}, &watch));
   // Ten times the prediction is within the doubt.
   found.total_log_sd = 3;
   found.total_ms = 20000;
-  BOOST_TEST(!JudgeRunaway(found, 100, false, 350, {}, &watch));
+  BOOST_TEST(!JudgeRunaway(found, {100, 0, 5, false}, 350, {}, &watch));
+}
+
+BOOST_AUTO_TEST_CASE(what_never_ran_is_judged_by_the_upper_end_of_its_prediction) {
+  Discrepancy found;
+  found.late = true;
+  found.total_ms = 2e7;  // extrapolated from a thousandth of it
+  found.total_log_sd = 0.1;
+  auto judge = [&](const RunawayPrediction& predicted, double running_ms) {
+    RunawayWatch watch;
+    JudgeRunaway(found, predicted, running_ms, {}, &watch);
+    return JudgeRunaway(found, predicted, running_ms * 1.1, {}, &watch);
+  };
+  BOOST_TEST(judge({3000, 43000, 5, false}, 20000));
+  BOOST_TEST(!judge({3000, 43000, 0, false}, 4000));
+  // Time that is over needs no belief, whoever it is.
+  BOOST_TEST(judge({3000, 43000, 0, false}, 431000));
+  BOOST_TEST(judge({3000, 4000, 0, false}, 15000));
 }
 
 BOOST_AUTO_TEST_CASE(who_stays_within_the_limit_behaves) {

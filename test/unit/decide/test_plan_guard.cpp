@@ -125,6 +125,28 @@ BOOST_AUTO_TEST_CASE(a_tracker_that_converges_costs_little) {
   BOOST_TEST(beyond < kRuns / 50);
 }
 
+// A first run of a plan is tracked from the planner's figures, sure of itself and wrong, until its own rows show.
+BOOST_AUTO_TEST_CASE(a_better_plan_survives_a_bad_start_of_its_tracker) {
+  std::mt19937 random(7);
+  for (int run = 0; run < 2000; ++run) {
+    Probation probation;
+    probation.known_ms = LogUniform(&random, 1000, 1e5);
+    double plan_ms = probation.known_ms * LogUniform(&random, 0.3, 0.9);
+    double worst = LogUniform(&random, 1, 10);
+    Trial trial = RunOnProbation(probation, plan_ms, [&](double elapsed_ms) {
+      bool early = elapsed_ms < 0.02 * probation.known_ms;
+      return Belief{early ? plan_ms * worst : plan_ms, 0.1};
+    });
+    BOOST_REQUIRE(!trial.given_up);
+  }
+  // A hopeless one is still given up long before the last chance.
+  Probation probation;
+  probation.known_ms = 10000;
+  Trial hopeless = RunOnProbation(probation, 1e6, [](double) { return Belief{1e6, 0.1}; });
+  BOOST_TEST(hopeless.given_up);
+  BOOST_TEST(hopeless.took_ms < 1.05 * probation.known_ms);
+}
+
 BOOST_AUTO_TEST_CASE(many_runs_with_ever_new_bad_plans_lose_little_in_all) {
   std::mt19937 random(4);
   for (int statement = 0; statement < 200; ++statement) {
