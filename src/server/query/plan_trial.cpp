@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
 #include "server/query/plan_trial.h"
 
@@ -203,6 +204,37 @@ void TellGuard(const Tracker* tracker, const char* verdict, const char* reason) 
   RecordEvent("guard", verdict, tracker->plan.query_id, -1, reason, details);
 }
 
+// Plans of learned rows that were made only to be passed over for the stock plan: what this backend remembers of the
+// last statements. Learned rows change with every run, so that planning with them is spared for a few times at most.
+struct PassedOver {
+  int64_t query_id;
+  uint64_t made, preferred;
+  int times;  // in a row
+  int spared;
+};
+constexpr int kPassedOver = 128;
+constexpr int kSparedAtMost = 63;
+PassedOver passed_over[kPassedOver];
+
+PassedOver* PassedOverOf(int64_t query_id) {
+  return &passed_over[MixBits(static_cast<uint64_t>(query_id)) % kPassedOver];
+}
+
+void NotePassedOver(int64_t query_id, uint64_t made, uint64_t preferred) {
+  PassedOver* place = PassedOverOf(query_id);
+  bool again = place->query_id == query_id && place->made == made && place->preferred == preferred;
+  *place = {query_id, made, preferred, again ? Min(place->times + 1, 30) : 1, 0};
+}
+
+// After n times in a row the next 2^n - 1 plannings are spared.
+bool SparesLearned(int64_t query_id, const KnownPlan& best) {
+  PassedOver* place = PassedOverOf(query_id);
+  if (place->query_id != query_id || place->preferred != best.fingerprint) return false;
+  if (place->spared >= Min((1 << place->times) - 1, kSparedAtMost)) return false;
+  ++place->spared;
+  return true;
+}
+
 }  // namespace
 
 PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, ParamListInfo parameters) {
@@ -217,10 +249,14 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
     bool take = AllJoinsLearned(note) || (recalled && StockGivenUp(known));
     return take ? statement : PlanStock(note, source_text, parameters);
   }
-  PlanChoice choice = ChoosePlan(known, NamePlan(statement), note->origin, true, limits);
+  uint64_t made = NamePlan(statement);
+  PlanChoice choice = ChoosePlan(known, made, note->origin, true, limits);
   if (choice.verdict == PlanVerdict::kTake) return statement;
   if (choice.verdict == PlanVerdict::kPrefer) {
-    if (choice.preferred_origin == PlanOrigin::kStock) return PlanStock(note, source_text, parameters);
+    if (choice.preferred_origin == PlanOrigin::kStock) {
+      NotePassedOver(query_id, made, choice.preferred);
+      return PlanStock(note, source_text, parameters);
+    }
     // When the known plan cannot be made any more, this one is on trial against its time.
     PlannedStmt* best = PlanBest(note, source_text, parameters, known, choice.preferred);
     if (best != nullptr) return best;
@@ -236,6 +272,7 @@ bool PlansStock(const Query* query) {
   GuardLimits limits = LimitsNow();
   const KnownPlan* best = BestPlan(known, limits);
   if (best == nullptr || best->origin != PlanOrigin::kStock) return false;
+  if (SparesLearned(static_cast<int64_t>(query->queryId), *best)) return true;
   // A plan with a name that nothing has.
   return ChoosePlan(known, ~best->fingerprint, PlanOrigin::kLearned, true, limits).verdict == PlanVerdict::kPrefer;
 }

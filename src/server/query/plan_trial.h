@@ -12,8 +12,8 @@ namespace query_shaper {
 // half of learned figures, half of the planner's own, drifts to joins that were never seen.
 PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, ParamListInfo parameters);
 
-// True when the statement's stock plan is the best known and no other is to be tried now: learned rows need not be
-// used.
+// True when the statement's stock plan is the best known and no other is to be tried now, or what learned rows make was
+// passed over for it in this backend's last plannings: learned rows need not be used.
 bool PlansStock(const Query* query);
 
 // At ExecutorStart, when the plan has its name.
