@@ -113,6 +113,7 @@ class Cluster {
   std::string ClientEnvironment() const;                      // PGHOST=... PGPORT=... for a shell command
   bool HasDatabase(const std::string& database) const;
   const std::string& dir() const { return dir_; }
+  void Restart();
   void SaveData(const std::string& target);  // stops it for good and moves its data directory there
   bool CleanLog() const;                     // no crash in the server's log; prints the lines otherwise
 

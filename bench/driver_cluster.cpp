@@ -164,6 +164,11 @@ bool Cluster::HasDatabase(const std::string& database) const {
   return !transaction.exec("SELECT 1 FROM pg_database WHERE datname = " + transaction.quote(database)).empty();
 }
 
+void Cluster::Restart() {
+  const CommandResult restarted = RunCommand(ShellQuote(script_) + " restart " + ShellQuote(dir_) + " 2>&1");
+  if (restarted.status != 0) throw std::runtime_error("could not restart " + dir_ + ": " + restarted.output);
+}
+
 void Cluster::SaveData(const std::string& target) {
   const std::string command = ShellQuote(script_) + " save " + ShellQuote(dir_) + " " + ShellQuote(target) + " 2>&1";
   const CommandResult saved = RunCommand(command);

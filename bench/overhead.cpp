@@ -2,9 +2,11 @@
 //
 // One cluster per configuration runs on the same rows, all side by side; a round runs the same statements on each of
 // them, starting with another one every round, and yields one ratio to "nothing loaded" per configuration. Backends are
-// renewed every few rounds, because the layout of one process's memory alone is worth a percent. A second cluster with
-// nothing loaded shows what the method itself cannot tell apart. Client and backend share one core: a wake-up across
-// cores costs as much as a point query, and now and then half of it.
+// renewed every few rounds, because the layout of one process's memory alone is worth a percent, and servers a few
+// times per kind of long statement, because where their buffers lie is worth as much. A second cluster with nothing
+// loaded shows what the method itself cannot tell apart. Client and backend share one core: a wake-up across cores
+// costs as much as a point query, and now and then half of it.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -71,6 +73,11 @@ class Side {
     pqxx::connection connection(cluster_->Connection("postgres"));
     pqxx::nontransaction transaction(connection);
     if (transaction.exec("SELECT 1 FROM pg_class WHERE relname = 'sale'").empty()) Fill(&transaction, rows);
+  }
+
+  void Restart() {
+    connection_.reset();
+    cluster_->Restart();
   }
 
   void Connect() {
@@ -142,6 +149,7 @@ Verdict RunOverhead(const Options& options) {
   const int analytic_rounds = static_cast<int>(options.Number("analytic-rounds", 40));
   const int point_statements = static_cast<int>(options.Number("statements", 1500));
   const int rounds_per_backend = static_cast<int>(options.Number("rounds-per-backend", 5));
+  const int starts = static_cast<int>(options.Number("starts", 5));
   const std::string configurations = options.Text("configurations", "");
   const std::string kinds = options.Text("kinds", "");
 
@@ -153,7 +161,6 @@ Verdict RunOverhead(const Options& options) {
     sides.push_back(std::make_unique<Side>(options, configuration, rows));
   }
 
-  const OneCore pin;  // after the clusters have started, or they would inherit it
   Json result;
   result.Set("rows", rows).Set("statements_per_round", point_statements);
   bool met = true;
@@ -161,9 +168,17 @@ Verdict RunOverhead(const Options& options) {
     if (!Listed(kinds, kind.name)) continue;
     const int statements = kind.point ? point_statements : 1;
     const int rounds = kind.point ? point_rounds : analytic_rounds;
+    const int rounds_per_start = kind.point ? rounds : std::max(1, (rounds + starts - 1) / starts);
     std::vector<std::vector<double>> cpu(sides.size());
+    auto pin = std::make_unique<OneCore>();  // not while clusters start, or they would inherit it
     for (int round = 0; round < rounds; round++) {
-      if (round % rounds_per_backend == 0) {
+      const bool start = round > 0 && round % rounds_per_start == 0;
+      if (start || round % rounds_per_start % rounds_per_backend == 0) {
+        pin.reset();
+        for (auto& side : sides) {
+          if (start) side->Restart();
+        }
+        pin = std::make_unique<OneCore>();
         for (auto& side : sides) {
           side->Connect();
           side->Run(kind, kind.point ? 300 : 1, rows, options.seed());  // warms caches of the catalogue and of plans

@@ -146,7 +146,7 @@ ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double 
     give_up = total * std::exp(kAtLastChance * sd) > allowance;
   } else {
     probation->last_chance_passed = true;
-    double patience = std::clamp((end - elapsed_ms) / std::max(end - last_chance, 1e-3), 0.0, 1.0);
+    double patience = std::clamp((end - elapsed_ms) / std::max(end - allowance, 1e-3), 0.0, 1.0);
     give_up = elapsed_ms >= end || total - elapsed_ms > swap * patience;
   }
   return give_up ? ProbationVerdict::kGiveUp : ProbationVerdict::kGoOn;

@@ -8,7 +8,7 @@
 //               has seen (ExtrapolatedLogSd)
 //   at b        it goes on only when its tracked end is within a
 //   after b     giving it up can only limit the damage: it goes on while what is left is less than the known plan would
-//               take, a bound that falls to nothing at a + k / 2
+//               take; past a, where the tracker has proven wrong, that bound falls to nothing at a + k / 2
 // So a run takes at most a when the tracker is right, and a + 3 k / 2 whatever the tracker says (plus one tick and the
 // swap itself). After f failed tries an unknown plan is tried again only when 2^f - 1 runs have been made: n runs of a
 // statement lose at most (log2(n + 1) + 1) (r k + slack) in all.

@@ -147,6 +147,25 @@ BOOST_AUTO_TEST_CASE(a_better_plan_survives_a_bad_start_of_its_tracker) {
   BOOST_TEST(hopeless.took_ms < 1.05 * probation.known_ms);
 }
 
+// What has been spent is gone: only what is left counts against the known plan.
+BOOST_AUTO_TEST_CASE(a_late_disappointment_is_not_made_worse) {
+  std::mt19937 random(8);
+  int late = 0;
+  for (int run = 0; run < 2000; ++run) {
+    Probation probation;
+    probation.known_ms = LogUniform(&random, 1000, 1e5);
+    double allowance = AllowanceMs(probation);
+    double plan_ms = probation.known_ms * std::uniform_real_distribution<double>(0.5, 1.65)(random);
+    double known_at_ms = probation.known_ms * std::uniform_real_distribution<double>(0.3, 1)(random);
+    Trial trial = RunOnProbation(probation, plan_ms, [&](double elapsed_ms) {
+      return Belief{elapsed_ms < known_at_ms ? 0.9 * probation.known_ms : plan_ms, 0.05};
+    });
+    if (plan_ms - known_at_ms < probation.known_ms && known_at_ms < allowance) BOOST_REQUIRE(!trial.given_up);
+    late += plan_ms > allowance && !trial.given_up;
+  }
+  BOOST_TEST(late > 200);
+}
+
 BOOST_AUTO_TEST_CASE(many_runs_with_ever_new_bad_plans_lose_little_in_all) {
   std::mt19937 random(4);
   for (int statement = 0; statement < 200; ++statement) {
