@@ -230,6 +230,10 @@ enum Metric {
   kMetricPrefetchesWasted,
   kMetricPrefetchesLate,
   kMetricPrefetchesFailed,
+  kMetricPredictions,
+  kMetricPredictionsUsed,
+  kMetricPredictionsWasted,
+  kMetricPredictionsLate,
   kMetrics
 };
 

@@ -122,5 +122,37 @@ $node->safe_psql('postgres', "CREATE TABLE many_$_ (k int); SELECT teach('many_$
 is($node->safe_psql('postgres', "SELECT left(recall('many_20'::regclass, 0), 5) || left(recall('many_1'::regclass, 0), 3)"), 'knownnew', 'shared memory keeps the latest');
 flush($node, 'postgres');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.access_pattern_data'), '<=', 20, 'the table is bounded too');
+# Scans that read ahead teach what they saw, begin as they are told, and are not led astray.
+$node->append_conf('postgresql.conf', "shared_buffers = 1MB\nquery_shaper.fault = 'prefetch:force'\nquery_shaper.prefetch = on\n"
+	. "enable_seqscan = off\nenable_bitmapscan = off\nenable_indexonlyscan = off\nmax_parallel_workers_per_gather = 0");
+$node->restart;
+$node->safe_psql('postgres', 'CREATE TABLE shuffled AS SELECT g AS id, hashint4(g) AS k, repeat($$x$$, 300) AS t FROM generate_series(1, 20000) g');
+$node->safe_psql('postgres', 'CREATE INDEX shuffled_k ON shuffled (k); CREATE INDEX shuffled_id ON shuffled (id); VACUUM ANALYZE shuffled');
+my $scan = 'SELECT sum(id) FROM shuffled WHERE k BETWEEN -100000000 AND 100000000';
+like($node->safe_psql('postgres', "EXPLAIN (COSTS OFF) $scan"), qr/Custom Scan \(Prefetch\)/, 'a scan that reads ahead');
+my $right = $node->safe_psql('postgres', "SET query_shaper.mode = off; $scan");
+for my $hint (qw(sequential random:64 cyclic clustered:128))
+{
+	is($node->safe_psql('postgres', "SET query_shaper.partition_hint = 'shuffled=$hint'; $scan"), $right, "a wrong hint ($hint) changes no result");
+}
+$node->append_conf('postgresql.conf', "query_shaper.fault = ''");
+$node->reload;
+
+# Below a nested loop each key leads to one block: only the model sees the stride of the next. Cold for the scan, as its
+# reads have to be slow for a model to be asked: forced.
+my $probe = "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off; SET query_shaper.fault = 'prefetch:force';"
+  . ' SELECT count(*), sum(s.k::bigint) FROM generate_series(1, 20000, 60) o(id), LATERAL (SELECT k FROM shuffled s WHERE s.id = o.id OFFSET 0) s';
+my $metric = sub { $node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = '$_[0]'") };
+my $stock = $node->safe_psql('postgres', "SET query_shaper.mode = off; $probe");
+my ($asked, $used) = ($metric->('predictions_total'), $metric->('predictions_used_total'));
+is($node->safe_psql('postgres', $probe), $stock, 'its rows are the same while blocks are predicted');
+$asked = $metric->('predictions_total') - $asked;
+$used = $metric->('predictions_used_total') - $used;
+cmp_ok($asked, '>', 100, "a strided nested loop is predicted: $asked blocks");
+cmp_ok($used, '>=', 0.95 * $asked, "and rightly: $used");
+my $random = "SELECT count(*) FROM (SELECT (random() * 20000)::int AS id FROM generate_series(1, 2000)) o, LATERAL (SELECT k FROM shuffled s WHERE s.id = o.id OFFSET 0) s";
+$asked = $metric->('predictions_total');
+$node->safe_psql('postgres', "SET query_shaper.fault = 'prefetch:force'; SELECT count(*) FROM query_shaper.reset(); $random");
+cmp_ok($metric->('predictions_total') - $asked, '<=', 40, 'where nothing can be foretold the gate stays shut');
 $node->stop;
 done_testing();

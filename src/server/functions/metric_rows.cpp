@@ -59,6 +59,10 @@ static const MetricText kMetricTexts[] = {
     {kMetricPrefetchesLate, "prefetches_late_total", "Blocks asked for ahead that had to be waited for."},
     {kMetricPrefetchesFailed, "prefetches_failed_total",
      "Requests that the operating system refused; their blocks were read in the ordinary way."},
+    {kMetricPredictions, "predictions_total", "Blocks that scans asked for because their access model said so."},
+    {kMetricPredictionsUsed, "predictions_used_total", "Predicted blocks that their scan came to."},
+    {kMetricPredictionsWasted, "predictions_wasted_total", "Predicted blocks that their scan did not come to."},
+    {kMetricPredictionsLate, "predictions_late_total", "Predicted blocks that had to be waited for."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
 

@@ -2,7 +2,7 @@
 
 #include "server/scan/prefetch_explain.h"
 
-#include "server/scan/prefetch_state.h"
+#include "server/scan/access_lead.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 extern "C" {
@@ -23,9 +23,10 @@ void TeachModel(const PrefetchScanState* state) {
   if (state->trace.count < kWorthLearning || state->forced || IsParallelWorker()) return;
   AccessFigures figures = {};
   figures.visited = static_cast<double>(state->look.visited);
-  figures.issued = static_cast<double>(state->figures.asked);
-  figures.used = static_cast<double>(Max(state->figures.used - state->look.late, 0));
-  figures.wasted = static_cast<double>(state->figures.wasted);
+  const PredictionFigures predicted = PredictionsOf(state);
+  figures.issued = static_cast<double>(state->figures.asked + predicted.asked);
+  figures.used = static_cast<double>(Max(state->figures.used + predicted.used - state->look.late, 0));
+  figures.wasted = static_cast<double>(state->figures.wasted + predicted.asked - predicted.used);
   LearnAccess(RelationGetRelid(state->child->ss.ss_currentRelation), RelationGetRelid(state->child->iss_RelationDesc),
               state->trace, figures);
 }
@@ -36,6 +37,7 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   const auto* state = reinterpret_cast<const PrefetchScanState*>(scan);
   if (!explain->analyze || !state->watching) return;
   const PrefetchFigures& figures = state->figures;
+  const PredictionFigures predicted = PredictionsOf(state);
   const char* pattern = PatternName(JudgedPattern(state->window));
   if (explain->format == EXPLAIN_FORMAT_TEXT) {
     // Costs off means that what differs from run to run is not wanted.
@@ -47,6 +49,12 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
                      static_cast<int64>(figures.asked), static_cast<int64>(figures.used),
                      static_cast<int64>(figures.wasted), static_cast<int64>(state->look.late), state->look.highest,
                      pattern);
+    if (predicted.asked > 0) {
+      appendStringInfoSpaces(explain->str, explain->indent * 2);
+      appendStringInfo(explain->str, "Predicted: " INT64_FORMAT "  Used: " INT64_FORMAT "  Late: " INT64_FORMAT "\n",
+                       static_cast<int64>(predicted.asked), static_cast<int64>(predicted.used),
+                       static_cast<int64>(predicted.late));
+    }
     return;
   }
   ExplainPropertyInteger("Prefetched Blocks", nullptr, figures.asked, explain);
@@ -55,6 +63,9 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   ExplainPropertyInteger("Prefetches Wasted", nullptr, figures.wasted, explain);
   ExplainPropertyInteger("Prefetches Late", nullptr, state->look.late, explain);
   ExplainPropertyInteger("Prefetches Failed", nullptr, figures.failed, explain);
+  ExplainPropertyInteger("Predicted Blocks", nullptr, predicted.asked, explain);
+  ExplainPropertyInteger("Predictions Used", nullptr, predicted.used, explain);
+  ExplainPropertyInteger("Predictions Late", nullptr, predicted.late, explain);
   ExplainPropertyInteger("Prefetch Distance", nullptr, state->look.highest, explain);
   ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
   ExplainPropertyText("Access Pattern", pattern, explain);
@@ -69,6 +80,13 @@ void ReportPrefetch(const PrefetchScanState* state) {
     Count(kMetricPrefetchesWasted, static_cast<uint64_t>(figures.wasted));
     Count(kMetricPrefetchesLate, static_cast<uint64_t>(state->look.late));
     Count(kMetricPrefetchesFailed, static_cast<uint64_t>(figures.failed));
+  }
+  const PredictionFigures predicted = PredictionsOf(state);
+  if (predicted.asked > 0) {
+    Count(kMetricPredictions, static_cast<uint64_t>(predicted.asked));
+    Count(kMetricPredictionsUsed, static_cast<uint64_t>(predicted.used));
+    Count(kMetricPredictionsWasted, static_cast<uint64_t>(predicted.asked - predicted.used));
+    Count(kMetricPredictionsLate, static_cast<uint64_t>(predicted.late));
   }
   TeachModel(state);
   bool mattered = state->asking ? figures.asked >= kWorthAnEvent : state->look.waited >= kWorthAnEvent;

@@ -6,6 +6,7 @@
 
 #include "pg/fault_point.h"
 #include "server/prefetch_plan.h"
+#include "server/scan/access_lead.h"
 #include "server/scan/prefetch_explain.h"
 #include "server/scan/prefetch_state.h"
 #include "server/settings.h"
@@ -39,6 +40,7 @@ float Microseconds(const timespec& from, const timespec& to) {
 bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
   BlockVisit visit = {false, false, false, -1};
   ComeTo(state, scan, block, &visit);
+  if (MayPredict(state)) PredictFrom(state, scan->heapRelation, block, &visit);
   timespec from, to;
   bool timed = TimeNextRead(state->look);
   int64 reads = pgBufferUsage.shared_blks_read;
@@ -50,6 +52,7 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
     visit.read_us = Microseconds(from, to);
   }
   NoteVisit(&state->look, visit);
+  if (state->predictor != nullptr) NotePrediction(state, visit);
   if (visit.read || state->look.distance > 0) {
     NoteStep(&state->window, block);
     TraceBlock(&state->trace, block);
@@ -163,6 +166,7 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
 
   DecideWhetherToWatch(state, flags);
   state->look = MakeLookAhead(settings::prefetch_distance);
+  FollowAdvice(state);
   state->here = kNoBlockYet;
   state->walk.one_page = child->plan->parallel_aware;  // other pages may be another worker's
   state->child->iss_OrderByValues = reinterpret_cast<Datum*>(state);
@@ -183,6 +187,7 @@ void ReScanPrefetch(CustomScanState* scan) {
   if (scan->ss.ps.chgParam != nullptr) UpdateChangedParamSet(child, scan->ss.ps.chgParam);
   LosePlace(state);
   ForgetKeys(&state->walk);
+  NoteRescan(state);
   if (child->chgParam == nullptr) ExecReScan(child);
 }
 

@@ -27,6 +27,8 @@ struct AheadBlock {
 constexpr uint32_t kAheadBlocks = 4096;  // power of 2
 constexpr uint32_t kRecentBlocks = 512;  // power of 2
 
+struct AccessPredictor;  // access_lead.h
+
 struct PrefetchFigures {
   int64_t asked;  // blocks
   int64_t used;
@@ -42,7 +44,8 @@ struct PrefetchScanState {
   bool watching;  // blocks are followed: else all is as without this node
   bool asking;    // and asked for; else only advice
   bool forced;
-  bool placed;  // the walk stands ahead of the scan
+  bool rescanned;  // other keys came since it began
+  bool placed;     // the walk stands ahead of the scan
   ScanDirection direction;
   uint32_t here;        // block of the scan's entry
   uint32_t last_ahead;  // block of the walk's
@@ -51,11 +54,12 @@ struct PrefetchScanState {
   RequestRuns runs;
   LeafWalk walk;
   PrefetchFigures figures;
-  AccessTrace trace;    // of the first blocks that were read
-  uint32_t head, tail;  // of the ring
-  int32_t pending;      // blocks in it that will be read
-  AheadBlock* ring;     // null until the walk first goes
-  uint32_t* recent;     // by hash
+  AccessTrace trace;           // of the first blocks that were read
+  AccessPredictor* predictor;  // null until needed
+  uint32_t head, tail;         // of the ring
+  int32_t pending;             // blocks in it that will be read
+  AheadBlock* ring;            // null until the walk first goes
+  uint32_t* recent;            // by hash
 };
 
 // What is done at each new heap block of the scan, before its row is fetched. *visit says what is known of

@@ -3,6 +3,7 @@
 #include "core/base/hash.h"
 #include "server/settings.h"
 #include "server/store/access_knowledge.h"
+#include "server/store/hint_store.h"
 #include "server/store/knowledge.h"
 #include "server/store/learned_rows.h"
 #include "server/store/object_names.h"
@@ -83,6 +84,25 @@ AccessEntry* EnterAccess(Oid database, uint64_t name) {
   entry->last_seen_s = 0;
   StartModel(&entry->model);
   return entry;
+}
+
+AccessAdvice AdviseAccess(Oid relation, Oid index) {
+  PartitionHint hint;
+  AccessAdvice advice = {PartitionHintOf(relation, &hint), Pattern::kUnknown, 1};
+  if (advice.hinted) {
+    advice.pattern = hint.pattern;
+    advice.extent_blocks = static_cast<uint32_t>(Max(hint.suggested_blocks, 1));
+  }
+  if (shared_access == nullptr) return advice;
+  const AccessKey key = KeyOfAccess(MyDatabaseId, AccessName(relation, index));
+  LWLockAcquire(shared_access->lock, LW_SHARED);
+  const AccessEntry* const entry = FindAccess(key);
+  if (entry != nullptr) {
+    advice.pattern = AdvisedPattern(hint, entry->model);
+    advice.extent_blocks = AdvisedExtentBlocks(hint, entry->model);
+  }
+  LWLockRelease(shared_access->lock);
+  return advice;
 }
 
 bool RecallAccess(Oid relation, Oid index, AccessModel* model) {

@@ -34,6 +34,16 @@ bool RecallAccess(Oid relation, Oid index, AccessModel* model);
 // The same for the end of a scan that went well. Nothing is learned of temporary relations.
 void LearnAccess(Oid relation, Oid index, const AccessTrace& trace, const AccessFigures& figures);
 
+struct AccessAdvice {
+  bool hinted;      // the owner or the statement said something
+  Pattern pattern;  // kUnknown: nothing is known
+  uint32_t extent_blocks;
+};
+
+// What hints on the relation come to beside what was measured under that index. Inside a transaction; may raise as
+// catalog look-ups do.
+AccessAdvice AdviseAccess(Oid relation, Oid index);
+
 // Under shared_access->lock, exclusive. Finds or creates, making room by evicting the one that was seen longest ago.
 AccessEntry* EnterAccess(Oid database, uint64_t name);
 // At least shared. Null when unknown.

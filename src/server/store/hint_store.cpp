@@ -52,7 +52,8 @@ void ReadHints(Oid table_id, HTAB* into) {
   Relation const table = table_open(table_id, AccessShareLock);
   TupleDesc const shape = RelationGetDescr(table);
   if (shape->natts == kHintColumns) {
-    SysScanDesc const scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
+    // No MVCC snapshot: under SERIALIZABLE one would leave a predicate lock of ours in the user's transaction.
+    SysScanDesc const scan = systable_beginscan(table, InvalidOid, false, SnapshotSelf, 0, nullptr);
     for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row); row = systable_getnext(scan)) {
       bool null = false;
       const Oid relation = DatumGetObjectId(heap_getattr(row, kRelationColumn, shape, &null));
