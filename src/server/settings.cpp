@@ -33,7 +33,7 @@ char* partition_hint = nullptr;
 bool plain_explain = false;
 #endif
 int prefetch = kSwitchOff;
-int prefetch_distance = 64;
+int prefetch_distance = 256;
 double regret_limit = 0.2;
 int replan = kSwitchOn;
 double replan_factor = 10;

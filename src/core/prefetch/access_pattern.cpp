@@ -15,8 +15,7 @@ constexpr double kDominates = 0.75;
 constexpr double kRepeats = 0.85;
 constexpr double kNearShare = 0.5;
 constexpr double kDenseShare = 0.75;
-constexpr int64_t kDenseGap = 2;   // every other block still lets the kernel's readahead work
-constexpr int kRunForKernel = 16;  // mean run that its readahead window grows on
+constexpr int64_t kDenseGap = 2;  // every other block still lets the kernel's readahead work
 
 struct Steps {
   uint32_t blocks[kWindow];
@@ -108,6 +107,30 @@ Pattern PatternOf(const char* name) {
   for (int i = 1; i < kPatterns; ++i)
     if (std::strcmp(name, kPatternNames[i]) == 0) return static_cast<Pattern>(i);
   return Pattern::kUnknown;
+}
+
+bool ComeInOrder(const uint32_t* blocks, int count) {
+  count = std::min(count, kJudgedBlocks);
+  if (count < 2) return true;
+  int jumps = 0;
+  double rise = 0;
+  for (int first = 0, i = 1; i <= count; ++i) {
+    const bool jump = i < count && IsJump(blocks[i - 1], blocks[i]);
+    jumps += jump;
+    if (!jump && i < count) continue;
+    for (int low = first, high = i - 1; low < high; ++low, --high)
+      rise += static_cast<double>(blocks[high]) - static_cast<double>(blocks[low]);
+    first = i;
+  }
+  if (jumps * kRunForKernel > count) return false;
+  if (rise < 0) return false;
+  uint32_t sorted[kJudgedBlocks];
+  std::copy(blocks, blocks + count, sorted);
+  std::sort(sorted, sorted + count);
+  const int distinct = static_cast<int>(std::unique(sorted, sorted + count) - sorted);
+  int dense = 0;
+  for (int i = 1; i < distinct; ++i) dense += static_cast<int64_t>(sorted[i]) - sorted[i - 1] <= kDenseGap;
+  return dense >= kDenseShare * (distinct - 1);
 }
 
 void NoteStep(AccessWindow* window, uint32_t block) {

@@ -42,6 +42,17 @@ void NoteStep(AccessWindow* window, uint32_t block);
 // As last judged by NoteStep().
 inline Pattern JudgedPattern(const AccessWindow& window) { return window.judged; }
 
+// Shortest mean run without jumps that the kernel's readahead window grows on.
+constexpr int kRunForKernel = 16;
+
+// A step so long that it leaves what the kernel has read ahead.
+inline bool IsJump(uint32_t from, uint32_t to) { return (from < to ? to - from : from - to) > kNearBlocks; }
+
+// Whether blocks come nearly in order, and upwards, as the kernel's readahead likes it: judged of those that one page
+// of an index leads to, in their order, none equal to the one before. Of a few it says so unless they speak against it.
+bool ComeInOrder(const uint32_t* blocks, int count);
+constexpr int kJudgedBlocks = 256;  // count at most
+
 // Whether to leave the reading ahead to the kernel: requests of ours would only displace its own.
 inline bool KernelReadsAhead(const AccessWindow& window) { return window.judged == Pattern::kSequential; }
 

@@ -9,16 +9,35 @@ namespace {
 constexpr int kCalmBeforeDecay = 8;
 constexpr int kCalmBeforeWarm = 32;
 constexpr int kCalmBeforeClockRests = 64;
+constexpr int kCalmUntilTimed = 512;
+constexpr float kLooksPerUs = 2;       // looks at cached blocks that cost as much as a microsecond's wait
+constexpr float kUnknownSlowUs = 100;  // until a read was timed
+constexpr float kGapWeight = 0.25F, kSlowWeight = 0.1F;
+constexpr int kBridgingDistance = 8;  // as far as it falls where the gap is bridged
+constexpr float kBlocksPerDistance = 8;
 constexpr int kProbesFastAreWarm = 3;
 constexpr int kProbeIntervalLeast = 8;
 constexpr int kProbeIntervalMost = 1024;
 
+// The gap between misses that the walk should bridge: 1 where it would cost more than the waits.
+float GapBridged(const LookAhead& state) {
+  const float slow_us = state.slow_us > 0 ? state.slow_us : kUnknownSlowUs;
+  return state.gap <= slow_us * kLooksPerUs ? state.gap : 1;
+}
+
 void NoteCalm(LookAhead* state) {
   ++state->calm;
-  if (state->calm >= kCalmBeforeDecay && state->distance > 1)
+  const auto gap = static_cast<int>(GapBridged(*state));
+  const int bridging = state->distance > kBridgingDistance ? 1 : 2 * gap;
+  if (state->calm >= std::max(bridging, kCalmBeforeDecay) && state->distance > 1)
     state->distance = std::max(state->distance - std::max(state->distance / 8, 1), 1);
-  else if (state->calm >= kCalmBeforeWarm)
+  else if (state->calm >= std::max(4 * gap, kCalmBeforeWarm))
     state->distance = 0;
+}
+
+void NoteMiss(LookAhead* state) {
+  state->gap += kGapWeight * (static_cast<float>(state->since_miss) - state->gap);
+  state->since_miss = 0;
 }
 
 void Lengthen(LookAhead* state) {
@@ -51,16 +70,24 @@ LookAhead MakeLookAhead(int max_distance) {
 
 void NoteVisit(LookAhead* state, const BlockVisit& visit) {
   ++state->visited;
+  state->since_miss += state->since_miss < INT32_MAX;
   state->asked += visit.asked;
   if (!visit.read) {
     ++state->cached;
+    state->since_read += state->since_read < INT32_MAX;
     NoteCalm(state);
     return;
   }
-  const bool slow = visit.read_us >= kSlowReadUs;
+  // Nobody looked at the clock because all was calm: the read took what others took.
+  const bool timed = visit.read_us >= 0;
+  const float read_us = timed ? visit.read_us : state->last_fast ? 0 : state->slow_us;
+  const bool slow = read_us >= kSlowReadUs;
+  state->since_read = 0;
+  if (timed && !visit.asked) state->last_fast = !slow;
   if (slow) ++state->waited;
-  if (visit.read_us < 0) {
-    // Nobody looked at the clock because all was calm; now it is looked at again.
+  if (slow && timed) state->slow_us += (state->slow_us > 0 ? kSlowWeight : 1) * (read_us - state->slow_us);
+  if (slow || visit.asked || !timed) NoteMiss(state);
+  if (!timed && !slow) {
     state->calm = 0;
   } else if (visit.asked) {
     // Read at once: the distance suffices, or the page cache had it, which only a probe can tell.
@@ -84,6 +111,17 @@ bool ProbeNext(LookAhead* state) {
   return true;
 }
 
-bool TimeNextRead(const LookAhead& state) { return state.calm < kCalmBeforeClockRests; }
+int BlocksAhead(const LookAhead& state) {
+  return static_cast<int>(static_cast<float>(state.distance) * std::max(kBlocksPerDistance, 2 * GapBridged(state)));
+}
+
+bool AllCached(const LookAhead& state) {
+  const auto gap = static_cast<int>(std::min<float>(GapBridged(state), kCalmUntilTimed / 4.0F));
+  return state.distance == 0 && state.since_read >= std::max(4 * gap, kCalmBeforeWarm);
+}
+
+bool TimeNextRead(const LookAhead& state) {
+  return state.calm < (state.last_fast ? kCalmUntilTimed : kCalmBeforeClockRests);
+}
 
 }  // namespace query_shaper

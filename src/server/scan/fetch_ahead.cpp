@@ -5,15 +5,18 @@
 #include "server/scan/prefetch_state.h"
 extern "C" {
 #include "access/relscan.h"
+#include "miscadmin.h"
 #include "storage/itemptr.h"
 }
 
 namespace query_shaper {
 namespace {
 
-// Blocks that turn out cached cost a look each: the walk does not go on for ever to find others.
-constexpr uint32_t kLooksPerBlock = 8;
 constexpr int kEntriesPerBlock = 64;
+constexpr int kEntriesLeast = 512;
+constexpr int kRestLeast = 16, kRestMost = 4096;
+constexpr int kBlocksLeast = 3;  // of which order can be told
+constexpr int kJudgeLeast = 16, kJudgeMost = 4096;
 
 AheadBlock* At(PrefetchScanState* state, uint32_t position) { return &state->ring[position & (kAheadBlocks - 1)]; }
 
@@ -41,10 +44,23 @@ void Request(PrefetchScanState* state, Relation heap, BlockRange range) {
   state->figures.failed += RequestBlocks(heap, range);
 }
 
-AheadOf Decide(PrefetchScanState* state, Relation heap, uint32_t block) {
-  uint32_t* recent = &state->recent[block & (kRecentBlocks - 1)];
-  if (*recent == block) return AheadOf::kSeen;
+void ForgetRecent(PrefetchScanState* state) {
+  memset(state->recent, 0xFF, sizeof(uint32_t) * kRecentBlocks);
+  static_assert(kNoBlockYet == 0xFFFFFFFF);
+  state->recent_count = 0;
+}
+
+// What was met shortly before is in shared buffers or soon will be: that costs less than to look there.
+bool MetRecently(PrefetchScanState* state, uint32_t block) {
+  uint32_t* recent = &state->recent[(block * 0x9E3779B1U) >> (32 - kRecentBits)];
+  if (*recent == block) return true;
+  if (++state->recent_count > Min(kRecentBlocks / 2, static_cast<uint32_t>(NBuffers) / 4)) ForgetRecent(state);
   *recent = block;
+  return false;
+}
+
+AheadOf Decide(PrefetchScanState* state, Relation heap, uint32_t block) {
+  if (MetRecently(state, block)) return AheadOf::kSeen;
   if (!state->forced) {
     if (InSharedBuffers(heap, block)) return AheadOf::kSeen;
     if (KernelReadsAhead(state->window)) return AheadOf::kLeft;
@@ -61,7 +77,7 @@ bool Place(PrefetchScanState* state, IndexScanDesc scan) {
   if (state->ring == nullptr) {
     state->ring = static_cast<AheadBlock*>(palloc(sizeof(AheadBlock) * kAheadBlocks));
     state->recent = static_cast<uint32_t*>(palloc(sizeof(uint32_t) * kRecentBlocks));
-    for (uint32_t i = 0; i < kRecentBlocks; ++i) state->recent[i] = kNoBlockYet;
+    ForgetRecent(state);
   }
   state->placed = TakePlace(&state->walk, scan, state->direction);
   MemoryContextSwitchTo(caller);
@@ -76,8 +92,8 @@ void Fill(PrefetchScanState* state, IndexScanDesc scan) {
   if (state->pending > distance - Max(distance / 4, 1)) return;
   if (!state->placed && !Place(state, scan)) return;
   Relation heap = scan->heapRelation;
-  uint32_t most = Min(kAheadBlocks, static_cast<uint32_t>(distance) * kLooksPerBlock);
-  for (int steps = distance * kEntriesPerBlock; steps > 0; --steps) {
+  uint32_t most = Min(kAheadBlocks, static_cast<uint32_t>(BlocksAhead(state->look)));
+  for (int steps = Max(distance * kEntriesPerBlock, kEntriesLeast); steps > 0; --steps) {
     if (state->pending >= distance || state->head - state->tail >= most) break;
     ItemPointer entry = NextAhead(&state->walk, state->direction);
     if (entry == nullptr) break;
@@ -93,6 +109,34 @@ void Fill(PrefetchScanState* state, IndexScanDesc scan) {
 }
 
 }  // namespace
+
+bool LeaveToKernel(PrefetchScanState* state, IndexScanDesc scan) {
+  Rest* rest = &state->rest;
+  --rest->judge_in;
+  if (rest->judge_in > 0 && !(KernelReadsAhead(state->window) && rest->judge_in % kWindow == 0)) return false;
+  uint32_t blocks[kJudgedBlocks];
+  int count = BlocksOfPage(scan, state->direction, blocks, kJudgedBlocks);
+  if (count < kBlocksLeast) return false;
+  bool long_runs = rest->run == 0 || Max(rest->run, static_cast<float>(rest->since_jump)) >= kRunForKernel;
+  if (!long_runs || !ComeInOrder(blocks, count)) {
+    rest->judge_again_in = Min(Max(rest->judge_again_in * 2, kJudgeLeast), kJudgeMost);
+    rest->judge_in = rest->judge_again_in;
+    return false;
+  }
+  rest->judge_in = rest->judge_again_in = 0;
+  rest->at_once = Min(Max(rest->at_once * 2, kRestLeast), kRestMost);
+  rest->blocks = rest->at_once;
+  // The walk's blocks may be far from here when the scan is followed again.
+  StopAsking(state);
+  state->window.judged = Pattern::kSequential;
+  return true;
+}
+
+void StopAsking(PrefetchScanState* state) {
+  uint32_t here = state->here;
+  LosePlace(state);
+  state->here = here;
+}
 
 void LosePlace(PrefetchScanState* state) {
   if (state->ring != nullptr)

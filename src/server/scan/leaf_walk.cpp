@@ -86,6 +86,19 @@ bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction) {
   return true;
 }
 
+int BlocksOfPage(IndexScanDesc scan, ScanDirection direction, uint32_t* blocks, int most) {
+  const BTScanPosData* page = &PlaceOf(scan)->currPos;
+  if (!BTScanPosIsValid(*page)) return 0;
+  bool forward = ScanDirectionIsForward(direction);
+  int count = 0;
+  for (int i = 0; i <= page->lastItem - page->firstItem && count < most; ++i) {
+    const BTScanPosItem* item = &page->items[forward ? page->firstItem + i : page->lastItem - i];
+    uint32_t block = ItemPointerGetBlockNumberNoCheck(&item->heapTid);
+    if (count == 0 || blocks[count - 1] != block) blocks[count++] = block;
+  }
+  return count;
+}
+
 ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction) {
   if (walk->over) return nullptr;
   IndexScanDesc ahead = walk->ahead;

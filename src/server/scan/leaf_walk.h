@@ -22,6 +22,10 @@ struct LeafWalk {
 // Puts the walk where `scan` stands; false when it stands nowhere. Allocates in the current memory context.
 bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction);
 
+// The heap blocks that the entries of the scan's present leaf page lead to, in the scan's order, none equal to the one
+// before; the first `most`, 0 when it stands nowhere.
+int BlocksOfPage(IndexScanDesc scan, ScanDirection direction, uint32_t* blocks, int most);
+
 // The next entry in that direction; null at the end, and for good until TakePlace(). May read leaf pages.
 ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction);
 

@@ -36,6 +36,40 @@ float Microseconds(const timespec& from, const timespec& to) {
   return static_cast<float>(to.tv_sec - from.tv_sec) * 1e6F + static_cast<float>(to.tv_nsec - from.tv_nsec) / 1e3F;
 }
 
+void NoteJump(PrefetchScanState* state, uint32_t block) {
+  Rest* rest = &state->rest;
+  ++rest->since_jump;
+  if (state->here == kNoBlockYet || !IsJump(state->here, block)) return;
+  auto run = static_cast<float>(rest->since_jump);
+  rest->run = rest->run == 0 ? run : rest->run + (run - rest->run) / 4;
+  rest->since_jump = 0;
+  rest->blocks = 0;
+  rest->at_once = static_cast<int32_t>(rest->run) / 2;
+}
+
+bool FetchAtRest(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+  --state->rest.blocks;
+  state->here = block;
+  ++state->look.visited;
+  TraceBlock(&state->trace, block);
+  return index_fetch_heap(scan, slot);
+}
+
+// Amid cached blocks nothing is noted but that one was read.
+bool FetchWarm(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+  int64 reads = pgBufferUsage.shared_blks_read;
+  state->here = block;
+  bool found = index_fetch_heap(scan, slot);
+  if (likely(pgBufferUsage.shared_blks_read == reads)) {
+    NoteCached(&state->look);
+    return found;
+  }
+  state->rest.warm = false;
+  NoteVisit(&state->look, {true, false, false, -1});
+  if (state->asking) LeaveToKernel(state, scan);
+  return found;
+}
+
 // The first row of a block that the scan was not at before.
 bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
   BlockVisit visit = {false, false, false, -1};
@@ -57,7 +91,20 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
     NoteStep(&state->window, block);
     TraceBlock(&state->trace, block);
   }
+  if (state->forced) return found;
+  if (visit.read) {
+    if (state->asking) LeaveToKernel(state, scan);
+  } else if (AllCached(state->look)) {
+    state->rest.warm = true;
+    StopAsking(state);
+  }
   return found;
+}
+
+bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+  if (state->rest.warm) return FetchWarm(state, scan, slot, block);
+  NoteJump(state, block);
+  return state->rest.blocks > 0 ? FetchAtRest(state, scan, slot, block) : FetchFromNewBlock(state, scan, slot, block);
 }
 
 // index_getnext_slot(), with the look ahead between an entry and its row.
@@ -69,7 +116,7 @@ bool NextRow(PrefetchScanState* state, IndexScanDesc scan, ScanDirection directi
   for (;;) {
     if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
     uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
-    bool found = block == state->here ? index_fetch_heap(scan, slot) : FetchFromNewBlock(state, scan, slot, block);
+    bool found = block == state->here ? index_fetch_heap(scan, slot) : FetchElsewhere(state, scan, slot, block);
     if (found) return true;
     CHECK_FOR_INTERRUPTS();
   }
@@ -188,13 +235,16 @@ void ReScanPrefetch(CustomScanState* scan) {
   LosePlace(state);
   ForgetKeys(&state->walk);
   NoteRescan(state);
+  state->rest.blocks = 0;
   if (child->chgParam == nullptr) ExecReScan(child);
 }
 
 void MarkPrefetch(CustomScanState* scan) { ExecMarkPos(static_cast<PlanState*>(linitial(scan->custom_ps))); }
 
 void RestorePrefetch(CustomScanState* scan) {
-  LosePlace(reinterpret_cast<PrefetchScanState*>(scan));
+  auto* state = reinterpret_cast<PrefetchScanState*>(scan);
+  LosePlace(state);
+  state->rest.blocks = 0;
   ExecRestrPos(static_cast<PlanState*>(linitial(scan->custom_ps)));
 }
 

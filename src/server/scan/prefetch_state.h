@@ -25,7 +25,19 @@ struct AheadBlock {
 };
 
 constexpr uint32_t kAheadBlocks = 4096;  // power of 2
-constexpr uint32_t kRecentBlocks = 512;  // power of 2
+constexpr int kRecentBits = 14;
+constexpr uint32_t kRecentBlocks = 1 << kRecentBits;
+
+// A scan that need not be followed, because all is cached or the kernel reads ahead, is left alone: what it costs then
+// is a comparison per block.
+struct Rest {
+  bool warm;                         // until a block is read
+  int32_t blocks;                    // or for so many blocks that come in order, or until one is a jump away
+  int32_t at_once;                   // as many the next time
+  int32_t judge_in, judge_again_in;  // reads until order is judged again
+  int32_t since_jump;
+  float run;  // blocks from one jump to the next, smoothed; 0: there was none
+};
 
 struct AccessPredictor;  // access_lead.h
 
@@ -50,6 +62,7 @@ struct PrefetchScanState {
   uint32_t here;        // block of the scan's entry
   uint32_t last_ahead;  // block of the walk's
   LookAhead look;
+  Rest rest;
   AccessWindow window;
   RequestRuns runs;
   LeafWalk walk;
@@ -59,12 +72,19 @@ struct PrefetchScanState {
   uint32_t head, tail;         // of the ring
   int32_t pending;             // blocks in it that will be read
   AheadBlock* ring;            // null until the walk first goes
-  uint32_t* recent;            // by hash
+  uint32_t* recent;            // met by the walk, by hash
+  uint32_t recent_count;
 };
 
 // What is done at each new heap block of the scan, before its row is fetched. *visit says what is known of
 // it.
 void ComeTo(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockVisit* visit);
+
+// Whether to let the kernel read ahead for a while. To be asked after a read.
+bool LeaveToKernel(PrefetchScanState* state, IndexScanDesc scan);
+
+// Nothing more is asked for; the scan goes on from where it is.
+void StopAsking(PrefetchScanState* state);
 
 // The scan stands elsewhere than where it would have come: what was asked for ahead is not waited for any more.
 void LosePlace(PrefetchScanState* state);

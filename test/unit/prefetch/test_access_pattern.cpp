@@ -52,6 +52,22 @@ BOOST_AUTO_TEST_CASE(nothing_is_said_of_a_few_steps) {
   BOOST_TEST(window.filled == kWindowLeast - 1);
 }
 
+BOOST_AUTO_TEST_CASE(order_is_told_from_one_page_of_an_index) {
+  const auto in_order = [](const std::vector<uint32_t>& blocks) {
+    return ComeInOrder(blocks.data(), static_cast<int>(blocks.size()));
+  };
+  BOOST_TEST(in_order({7, 8, 9, 10, 11}));
+  BOOST_TEST(in_order({7, 9, 11, 13}));
+  BOOST_TEST(!in_order({11, 10, 9, 8, 7}));
+  BOOST_TEST(!in_order({7, 8, 9, 4000, 4001}));
+  BOOST_TEST(!in_order({0, 73, 146, 219}));
+  BOOST_TEST(in_order(Runs(3, 64, 1, 3).episodes[0]));
+  BOOST_TEST(!in_order(Runs(20, 8, 1, 3).episodes[0]));
+  BOOST_TEST(!in_order(Runs(3, 64, -1, 3).episodes[0]));
+  for (uint32_t seed = 1; seed <= 50; ++seed)
+    BOOST_TEST(in_order(traces::Jittered(240, seed).episodes[0]), "seed " << seed);
+}
+
 BOOST_AUTO_TEST_CASE(near_sequential_is_the_kernels) {
   BOOST_TEST(KernelReadsAhead(Watch(traces::Sequential(200))));
   for (uint32_t seed = 1; seed <= 50; ++seed)

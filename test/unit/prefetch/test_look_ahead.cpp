@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(page_cache_is_found_out_by_probes) {
 
 BOOST_AUTO_TEST_CASE(wakes_from_warm) {
   LookAhead state = MakeLookAhead(64);
-  for (int i = 0; i < 200; ++i) NoteVisit(&state, {false, false, false, -1});
+  for (int i = 0; i < 600; ++i) NoteVisit(&state, {false, false, false, -1});
   BOOST_TEST(state.distance == 0);
   BOOST_TEST(!TimeNextRead(state));
   NoteVisit(&state, {true, false, false, -1});  // not measured: the clock comes back
@@ -83,6 +83,41 @@ BOOST_AUTO_TEST_CASE(wakes_from_warm) {
   NoteVisit(&state, {true, false, false, kDiskUs});
   NoteVisit(&state, {true, false, false, kDiskUs});
   BOOST_TEST(state.distance == 2);
+}
+
+// Of the later passes of a strided scan one block in many is missing.
+BOOST_AUTO_TEST_CASE(rare_misses_are_looked_past_the_cached) {
+  LookAhead state = MakeLookAhead(256);
+  RunOnDisk(&state, 2000, 130, 2);
+  int waited = 0;
+  for (int i = 0; i < 68 * 60; ++i) {
+    const bool read = i % 68 == 67;
+    // Asked for when the walk was far enough ahead to have met it.
+    const bool asked = read && state.distance > 1 && BlocksAhead(state) > 68;
+    waited += read && !asked;
+    const float us = !TimeNextRead(state) ? -1 : asked ? kCacheUs : 130;
+    NoteVisit(&state, {read, asked, false, us});
+  }
+  BOOST_TEST(waited < 6);
+  BOOST_TEST(state.distance < 64);
+  // So rare that the looks would cost more than the waits.
+  for (int i = 0; i < 5000 * 8; ++i)
+    NoteVisit(&state, {i % 5000 == 4999, false, false, TimeNextRead(state) ? 130.0F : -1.0F});
+  BOOST_TEST(state.distance <= 1);
+}
+
+BOOST_AUTO_TEST_CASE(rests_only_where_nothing_is_read) {
+  LookAhead state = MakeLookAhead(64);
+  for (int i = 0; i < 100; ++i) NoteVisit(&state, {true, false, false, kCacheUs});
+  BOOST_TEST(state.distance == 0);
+  BOOST_TEST(!AllCached(state));
+  for (int i = 0; i < 100; ++i) NoteVisit(&state, {false, false, false, -1});
+  BOOST_TEST(AllCached(state));
+  for (int i = 0; i < 1000; ++i) NoteCached(&state);
+  NoteVisit(&state, {true, false, false, -1});
+  BOOST_TEST(!AllCached(state));
+  BOOST_TEST(TimeNextRead(state));
+  BOOST_TEST(state.visited == 1201);
 }
 
 BOOST_AUTO_TEST_CASE(half_cached_keeps_looking_ahead) {
