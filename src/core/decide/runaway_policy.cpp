@@ -23,7 +23,7 @@ double FactorLimitMs(double predicted_ms, const RunawayLimits& limits) {
 bool JudgeRunaway(const Discrepancy& found, const RunawayPrediction& predicted, double running_ms,
                   const RunawayLimits& limits, RunawayWatch* watch) {
   bool new_here = predicted.runs < kLeastRuns;
-  double usual_ms = new_here ? std::max(predicted.ms, predicted.high_ms) : predicted.ms;
+  double usual_ms = std::max(new_here ? std::max(predicted.ms, predicted.high_ms) : predicted.ms, predicted.known_ms);
   double limit_ms = FactorLimitMs(usual_ms, limits);
   // Time that is over needs no belief.
   bool sure = running_ms > limit_ms;

@@ -4,7 +4,8 @@
 // its tracked time in all is above the least time, the discrepancy of its time is significant, its predicted time is
 // over, and all of it has held for some looks in a row: a tracker that just met a new phase is not believed at once.
 // Of a statement that never ran nobody knows what is usual: the upper end of its prediction stands for it, and its end
-// is believed with the doubt of ExtrapolatedLogSd().
+// is believed with the doubt of ExtrapolatedLogSd(). A plan may be predicted short that nobody has run: what the
+// statement is known to take with its best plan is usual too.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -23,6 +24,7 @@ struct RunawayPrediction {
   double high_ms = 0;    // of the 90 % interval
   double runs = 0;       // decayed, of the statement before this one
   bool guessed = false;  // from the plan's cost alone
+  double known_ms = 0;   // what the best known plan of the statement takes, 0: none
 };
 
 struct RunawayWatch {

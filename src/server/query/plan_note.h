@@ -44,9 +44,10 @@ struct PlanNote {
   bool secured;         // row security acts: its rows are not learned
   bool has_parameters;  // planned with bound parameters (a custom plan)
   PlanOrigin origin;
-  bool trial;         // unknown plan of learned rows, see plan_trial.h
-  double known_ms;    // of the known plan it is held against
-  double stock_cost;  // total cost of the plan without learned rows, -1 unknown
+  bool trial;          // unknown plan of learned rows, see plan_trial.h
+  double known_ms;     // of the known plan it is held against
+  double planning_ms;  // that its planning took, 0 where it is too little to matter
+  double stock_cost;   // total cost of the plan without learned rows, -1 unknown
   int key_count;
   NodeKey* keys;   // by plan_node_id
   char** clauses;  // text of the clauses by plan_node_id, null: known already or none

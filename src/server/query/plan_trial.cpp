@@ -235,6 +235,22 @@ bool SparesLearned(int64_t query_id, const KnownPlan& best) {
   return true;
 }
 
+// Of a statement that never ran, a plan of learned rows is taken only when all of its joins are learned: false when it
+// is clear before planning that they are not.
+bool WholeJoinKnown(const Query* query) {
+  Oid relations[kRowRelations];
+  int count = 0;
+  if (query->hasSubLinks || query->cteList != NIL) return true;
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    const auto* entry = static_cast<RangeTblEntry*>(lfirst(cell));
+    if (entry->rtekind == RTE_JOIN) continue;
+    if (entry->rtekind != RTE_RELATION || count == kRowRelations) return true;
+    relations[count++] = entry->relid;
+  }
+  return count < 2 || JoinKnownOf(relations, count);
+}
+
 }  // namespace
 
 PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, ParamListInfo parameters) {
@@ -268,13 +284,19 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
 
 bool PlansStock(const Query* query) {
   KnownPlans known;
-  if (!Chooses() || query->queryId == 0 || !RecallPlans(static_cast<int64_t>(query->queryId), &known)) return false;
+  if (!Chooses() || query->queryId == 0) return false;
+  if (!RecallPlans(static_cast<int64_t>(query->queryId), &known)) return !WholeJoinKnown(query);
   GuardLimits limits = LimitsNow();
   const KnownPlan* best = BestPlan(known, limits);
   if (best == nullptr || best->origin != PlanOrigin::kStock) return false;
   if (SparesLearned(static_cast<int64_t>(query->queryId), *best)) return true;
   // A plan with a name that nothing has.
   return ChoosePlan(known, ~best->fingerprint, PlanOrigin::kLearned, true, limits).verdict == PlanVerdict::kPrefer;
+}
+
+double BestKnownMs(const KnownPlans& plans) {
+  const KnownPlan* best = BestPlan(plans, LimitsNow());
+  return best == nullptr ? 0 : std::exp(static_cast<double>(best->log_ms));
 }
 
 void BeginTrial(Tracker* tracker) {

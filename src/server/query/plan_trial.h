@@ -16,6 +16,9 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
 // passed over for it in this backend's last plannings: learned rows need not be used.
 bool PlansStock(const Query* query);
 
+// Time in ms of the best known plan; 0 where none has run to its end.
+double BestKnownMs(const KnownPlans& plans);
+
 // At ExecutorStart, when the plan has its name.
 void BeginTrial(Tracker* tracker);
 

@@ -95,11 +95,17 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
   if (query != nullptr && PlanCanBeReplaced(statement)) note->query = query;
   note->cursor_options = cursor_options;
   note->secured = me->secured;
+  note->planning_ms = me->planning_ms;
   note->has_parameters = parameters != nullptr;
   bool ordered = me->order != nullptr;
   note->origin = ordered ? PlanOrigin::kReplanned : me->injected > 0 ? PlanOrigin::kLearned : PlanOrigin::kStock;
   if (me->injected == 0) note->stock_cost = statement->planTree->total_cost;
   FillNodeKeys(me, statement, note);
+}
+
+// Few relations are planned within the time that a clock is worth reading for.
+bool MayPlanLong(const Query* query) {
+  return list_length(query->rtable) > 3 || query->hasSubLinks || query->cteList != NIL;
 }
 
 PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_options, ParamListInfo parameters) {
@@ -119,6 +125,7 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   Query* copy =
       followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
   PlannedStmt* statement = nullptr;
+  int64_t begun_ns = copy != nullptr && MayPlanLong(query) ? NowNs() : 0;
   // A function that is evaluated while planning may plan statements of its own.
   planning = followed || order != nullptr ? &me : nullptr;
   PG_TRY();
@@ -126,6 +133,7 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   PG_FINALLY();
   { planning = me.outer; }
   PG_END_TRY();
+  if (begun_ns != 0) me.planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
   if (followed || order != nullptr) HangNote(&me, statement, copy, cursor_options, parameters);
   if (order == nullptr && me.injected > 0) return GuardPlanning(statement, source_text, parameters);
   return statement;

@@ -251,6 +251,9 @@ uint64_t FirstRowLimit(const Tracker* tracker, int i) {
   return RowLimit(node.rows, settings::replan_factor);
 }
 
+// Spent on asking, the next question included: it takes what planning has taken before.
+static double AskingMs(const PlanChanges* changes) { return changes->asking_ms + changes->note->planning_ms; }
+
 bool PlanInDoubt(Tracker* tracker, double elapsed_ms) {
   PlanChanges* changes = &tracker->changes;
   if (changes->note == nullptr || tracker->query->estate->es_processed > 0 || tracker->rows_before > 0) return false;
@@ -262,7 +265,7 @@ bool PlanInDoubt(Tracker* tracker, double elapsed_ms) {
   question.predicted = tracker->predicted;
   question.min_ms = settings::replan_min_time_ms;
   question.asked_ms = changes->asked_ms;
-  question.asking_ms = changes->asking_ms;
+  question.asking_ms = AskingMs(changes);
   if (!TimeExploded(question)) return false;
   changes->asked_ms = elapsed_ms;
   return true;
@@ -308,7 +311,7 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node) {
     return;
   }
   double elapsed_ms = PlanElapsedMs(tracker);
-  if (obstacle != nullptr || (!Forced() && !MayAsk(elapsed_ms, changes->asking_ms, settings::replan_min_time_ms))) {
+  if (obstacle != nullptr || (!Forced() && !MayAsk(elapsed_ms, AskingMs(changes), settings::replan_min_time_ms))) {
     // Soon again: it is too early to tell, or this is not the place.
     if (node != nullptr) SetRowLimit(node->wrapper, RowLimit(static_cast<double>(WrapperAt(node->wrapper).rows), 1.5));
     return;

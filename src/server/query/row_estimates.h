@@ -13,8 +13,9 @@ struct Planning {
   NamedPlanning names;
   Planning* outer;
   const PlanningOrder* order;
-  bool secured;    // row security acts: nothing learned is used
-  bool injecting;  // something may be known: rows are looked up
+  bool secured;        // row security acts: nothing learned is used
+  double planning_ms;  // 0: not measured
+  bool injecting;      // something may be known: rows are looked up
   bool rebuilding;
   int injected;  // sets of relations whose rows were changed
 };

@@ -7,6 +7,7 @@
 #include "pg/guard.h"
 #include "server/query/outcome.h"
 #include "server/query/pause.h"
+#include "server/query/plan_trial.h"
 #include "server/query/tracker.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -101,10 +102,12 @@ void TellLog(const Tracker* tracker) {
                 errhidestmt(false)));
 }
 
-bool StoppedBefore(const Tracker* tracker, double* stopped_ms) {
+// known_ms: what the statement's best known plan takes.
+bool StoppedBefore(const Tracker* tracker, double* stopped_ms, double* known_ms) {
   static KnownPlans plans;
   if (tracker->fingerprint == 0 || !RecallPlans(tracker->plan.query_id, &plans)) return false;
   *stopped_ms = plans.runaway_ms;
+  *known_ms = BestKnownMs(plans);
   return plans.runaway != 0 && plans.runaway_fingerprint == tracker->fingerprint;
 }
 
@@ -141,8 +144,8 @@ void CheckBeforeRun(Tracker* tracker) {
   int action = settings::runaway;
   if (action == kRunawayOff || !(LimitsAct() || LimitsAdvise())) return;
   double stopped_ms;
-  if (!StoppedBefore(tracker, &stopped_ms)) return;
   RunawayState* state = &tracker->runaway;
+  if (!StoppedBefore(tracker, &stopped_ms, &state->known_ms)) return;
   state->look_alike = true;
   state->advise_only = action == kRunawayAdvise || !LimitsAct();
   state->cancel = action != kRunawayPause;
@@ -189,7 +192,7 @@ void WatchRunaway(Tracker* tracker, double running_ms) {
   // One that was held and resumed, or let run by advice alone, has been dealt with.
   if (state->look_alike) return;
   const Quantity& time = tracker->compared.targets[kTimeMs];
-  RunawayPrediction predicted = {time.value, time.high, tracker->compared.seen, tracker->late};
+  RunawayPrediction predicted = {time.value, time.high, tracker->compared.seen, tracker->late, state->known_ms};
   if (!JudgeRunaway(tracker->discrepancy, predicted, running_ms, Limits(), &state->watch)) return;
   state->advise_only = action == kRunawayAdvise || !LimitsAct();
   state->cancel = action != kRunawayPause;

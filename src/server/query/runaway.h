@@ -26,6 +26,7 @@ struct RunawayState {
   bool advise_only;  // mode advise, or runaway = advise
   bool cancel;       // else: hold it
   double predicted_ms, low_ms, high_ms;
+  double known_ms;    // what the best known plan of the statement takes, 0: none
   double running_ms;  // when it was decided
   double total_ms;    // tracked then
   double asked_ms;    // ElapsedMs() when a cancel was asked for last

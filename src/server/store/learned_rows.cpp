@@ -99,10 +99,21 @@ void SetKnown(int half, Oid database, uint64_t name) {
   pg_atomic_fetch_or_u32(&shared_rows->known[half][bit / 32], 1U << bit % 32);
 }
 
+// Of a join, in whatever order its relations are named. 0: too many of them, or none.
+uint64_t SetName(const uint64_t* names, int count) {
+  if (count < 2 || count > kRowRelations) return 0;
+  uint64_t sum = 0;
+  for (int i = 0; i < count; ++i) sum += MixBits(names[i] + 1);
+  return MixBits(sum + static_cast<uint64_t>(count));
+}
+
 void MarkIn(int half, const RowEntry& entry) {
   const int count = Min(entry.relation_count, kRowRelations);
   for (int i = 0; i < count; ++i) SetKnown(half, entry.key.database, entry.names[i]);
   if (count == 0) SetKnown(half, entry.key.database, kNoTable);
+  if (entry.kind != RowKind::kJoin) return;
+  const uint64_t set = SetName(entry.names, entry.relation_count);
+  if (set != 0) SetKnown(half, entry.key.database, set);
 }
 
 void RebuildKnown() {
@@ -114,6 +125,13 @@ void RebuildKnown() {
     MarkIn(static_cast<int>(other), *entry);
   pg_write_barrier();
   pg_atomic_write_u32(&shared_rows->half, other);
+}
+
+bool IsKnown(uint64_t name) {
+  if (shared_rows == nullptr) return false;
+  const uint32 bit = KnownBit(MyDatabaseId, name);
+  const uint32 half = pg_atomic_read_u32(&shared_rows->half) & 1;
+  return (pg_atomic_read_u32(&shared_rows->known[half][bit / 32]) & 1U << bit % 32) != 0;
 }
 
 template <typename Entry>
@@ -183,11 +201,14 @@ void NameRelations(const Oid* relations, int count, uint64_t* names) {
 
 void MarkRelations(const RowEntry& entry) { MarkIn(static_cast<int>(pg_atomic_read_u32(&shared_rows->half)), entry); }
 
-bool RowsKnownOf(Oid relation) {
-  if (shared_rows == nullptr) return false;
-  const uint32 bit = KnownBit(MyDatabaseId, OidIsValid(relation) ? RelationNameHash(relation) : kNoTable);
-  const uint32 half = pg_atomic_read_u32(&shared_rows->half) & 1;
-  return (pg_atomic_read_u32(&shared_rows->known[half][bit / 32]) & 1U << bit % 32) != 0;
+bool RowsKnownOf(Oid relation) { return IsKnown(OidIsValid(relation) ? RelationNameHash(relation) : kNoTable); }
+
+bool JoinKnownOf(const Oid* relations, int count) {
+  if (count > kRowRelations) return true;
+  uint64_t names[kRowRelations];
+  NameRelations(relations, count, names);
+  const uint64_t set = SetName(names, count);
+  return set == 0 || IsKnown(set);
 }
 
 void ForgetRows(Oid database, Forget what) {

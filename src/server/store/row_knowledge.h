@@ -22,6 +22,9 @@ struct RowFact {
 // InvalidOid: about what has no table at all. Names the relation: inside a transaction.
 bool RowsKnownOf(Oid relation);
 
+// The same of a join of all of these, with whatever clauses. Too many relations to be told apart: true.
+bool JoinKnownOf(const Oid* relations, int count);
+
 // Never raises; kNone before the database's knowledge is loaded.
 RowGuess RecallRows(uint64_t key, const RowConstants& constants, double natural_rows, double relation_rows);
 

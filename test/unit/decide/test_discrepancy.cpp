@@ -314,6 +314,10 @@ BOOST_AUTO_TEST_CASE(what_never_ran_is_judged_by_the_upper_end_of_its_prediction
   // Time that is over needs no belief, whoever it is.
   BOOST_TEST(judge({3000, 43000, 0, false}, 431000));
   BOOST_TEST(judge({3000, 4000, 0, false}, 15000));
+  // What another plan of the statement is known to take is usual.
+  found.total_ms = 30000;
+  BOOST_TEST(judge({1200, 5000, 1, false}, 7000));
+  BOOST_TEST(!judge({1200, 5000, 1, false, 27000}, 29000));
 }
 
 BOOST_AUTO_TEST_CASE(who_stays_within_the_limit_behaves) {
