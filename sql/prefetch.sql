@@ -70,6 +70,15 @@ RESET query_shaper.partition_hint;
 SET query_shaper.prefetch_distance = 0;
 SET query_shaper.prefetch = sometimes;
 SHOW query_shaper.prefetch;
+SHOW query_shaper.prefetch_stagers;
+SET query_shaper.prefetch_stagers = 1;
+ALTER SYSTEM SET query_shaper.prefetch_stagers = 9;
+SELECT relation, first_block, blocks, state, hits, likelihood, pid, predicted_at FROM query_shaper.staging;
+CREATE ROLE parts_watcher;
+SET ROLE parts_watcher;
+SELECT count(*) FROM query_shaper.staging;
+RESET ROLE;
+DROP ROLE parts_watcher;
 SET query_shaper.access_patterns_max = 20;
 
 DROP TABLE parts CASCADE;

@@ -281,6 +281,14 @@ CREATE VIEW access_patterns WITH (security_barrier) AS
   WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
     OR (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid));
 
+CREATE FUNCTION _staging_rows(
+  OUT relation text, OUT first_block bigint, OUT blocks int, OUT state text, OUT hits bigint, OUT likelihood float8,
+  OUT pid int, OUT predicted_at timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 50
+AS 'MODULE_PATHNAME', 'query_shaper_staging';
+
+CREATE VIEW staging WITH (security_barrier) AS SELECT * FROM query_shaper._staging_rows();
+
 CREATE VIEW partition_hints WITH (security_barrier) AS
   SELECT h.relation, h.access_pattern, h.suggested_blocks, h.data_type, h.metadata
   FROM query_shaper.partition_hint_data h
@@ -391,6 +399,6 @@ AS 'MODULE_PATHNAME', 'query_shaper_metrics';
 CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
 
 GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates, known_plans,
-  access_patterns, partition_hints TO PUBLIC;
+  access_patterns, partition_hints, staging TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;

@@ -6,6 +6,7 @@
 #include "server/query/shadow_launch.h"
 #include "server/query/plan_note.h"
 #include "server/scan/prefetch_path.h"
+#include "server/scan/stage_ahead.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
 #include "server/workers/database_hold.h"
@@ -28,6 +29,7 @@ void _PG_init(void) {
   InstallPlannerHooks();
   InstallPrefetch();
   InstallExecutorHooks();
+  InstallStageAhead();
   InstallShadow();
   InstallDatabaseHold();
   RegisterLauncher();

@@ -34,6 +34,7 @@ bool plain_explain = false;
 #endif
 int prefetch = kSwitchOff;
 int prefetch_distance = 256;
+int prefetch_stagers = 0;
 double regret_limit = 0.2;
 int replan = kSwitchOn;
 double replan_factor = 10;
@@ -192,6 +193,9 @@ void DefineSettings() {
   DefineCustomIntVariable("query_shaper.prefetch_distance",
                           "Sets how many blocks that are not cached a scan looks ahead at most.", nullptr,
                           &prefetch_distance, prefetch_distance, 1, 1024, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "query_shaper.prefetch_stagers", "Sets how many workers read ahead of statements into shared buffers at most.",
+      "0 turns staging off.", &prefetch_stagers, prefetch_stagers, 0, 8, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("query_shaper.regret_limit",
                            "Sets the share of a statement's known time that trying another plan may cost.",
                            "100 lets any plan run to its end.", &regret_limit, regret_limit, 0, kNoRegretLimit,

@@ -32,6 +32,7 @@ extern bool plain_explain;
 #endif
 extern int prefetch;           // Switch
 extern int prefetch_distance;  // blocks
+extern int prefetch_stagers;   // 0: none
 extern double regret_limit;    // kNoRegretLimit: the plan guard is off
 constexpr double kNoRegretLimit = 100;
 extern int replan;  // Switch

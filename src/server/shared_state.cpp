@@ -4,6 +4,7 @@
 #include "server/shared_access.h"
 #include "server/shared_rows.h"
 #include "server/shared_shadow.h"
+#include "server/shared_staging.h"
 #include "server/shared_state.h"
 extern "C" {
 #include "storage/ipc.h"
@@ -61,7 +62,8 @@ void RequestSharedState() {
   RequestAddinShmemSpace(SharedRowsSize());
   RequestAddinShmemSpace(SharedShadowSize());
   RequestAddinShmemSpace(SharedAccessSize());
-  RequestNamedLWLockTranche("query_shaper", 4);
+  RequestAddinShmemSpace(SharedStagingSize());
+  RequestNamedLWLockTranche("query_shaper", 5);
 }
 
 void Initialise(const Layout& layout) {
@@ -121,6 +123,7 @@ void StartSharedState() {
   AttachSharedRows(&GetNamedLWLockTranche("query_shaper")[2].lock);
   AttachSharedShadow();
   AttachSharedAccess(&GetNamedLWLockTranche("query_shaper")[3].lock);
+  AttachSharedStaging(&GetNamedLWLockTranche("query_shaper")[4].lock);
   LWLockRelease(AddinShmemInitLock);
   my_slot = nullptr;
 }

@@ -234,6 +234,10 @@ enum Metric {
   kMetricPredictionsUsed,
   kMetricPredictionsWasted,
   kMetricPredictionsLate,
+  kMetricStagedBlocks,
+  kMetricStagedHits,
+  kMetricStagingFailed,
+  kMetricStagerStarts,
   kMetrics
 };
 

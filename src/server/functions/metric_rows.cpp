@@ -63,6 +63,11 @@ static const MetricText kMetricTexts[] = {
     {kMetricPredictionsUsed, "predictions_used_total", "Predicted blocks that their scan came to."},
     {kMetricPredictionsWasted, "predictions_wasted_total", "Predicted blocks that their scan did not come to."},
     {kMetricPredictionsLate, "predictions_late_total", "Predicted blocks that had to be waited for."},
+    {kMetricStagedBlocks, "staged_blocks_total", "Blocks that stagers read ahead of statements."},
+    {kMetricStagedHits, "staged_hits_total", "Blocks of staged extents that statements then read."},
+    {kMetricStagingFailed, "staging_failed_total",
+     "Extents that could not be staged, or whose stager died; their blocks were read in the ordinary way."},
+    {kMetricStagerStarts, "stager_starts_total", "Stagers started."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
 

@@ -70,8 +70,8 @@ void Ask(PrefetchScanState* state, Relation heap, const uint32_t* blocks, int co
 
 void FollowAdvice(PrefetchScanState* state) {
   if (!state->watching) return;
-  AccessAdvice advice = AdviseAccess(RelationGetRelid(state->child->ss.ss_currentRelation),
-                                     RelationGetRelid(state->child->iss_RelationDesc));
+  const AccessAdvice& advice = state->advice = AdviseAccess(RelationGetRelid(state->child->ss.ss_currentRelation),
+                                                            RelationGetRelid(state->child->iss_RelationDesc));
   if (advice.pattern == Pattern::kSequential) {
     // Until the scan's own steps say otherwise.
     state->window.judged = Pattern::kSequential;

@@ -13,15 +13,19 @@ extern "C" {
 
 namespace query_shaper {
 
-bool InSharedBuffers(Relation relation, uint32_t block) {
+bool FileBlockInSharedBuffers(const RelFileNode& file, uint32_t block) {
   BufferTag tag;
-  INIT_BUFFERTAG(tag, RelationGetSmgr(relation)->smgr_rnode.node, MAIN_FORKNUM, block);
+  INIT_BUFFERTAG(tag, file, MAIN_FORKNUM, block);
   uint32 hash = BufTableHashCode(&tag);
   LWLock* lock = BufMappingPartitionLock(hash);
   LWLockAcquire(lock, LW_SHARED);
   int buffer = BufTableLookup(&tag, hash);
   LWLockRelease(lock);
   return buffer >= 0;
+}
+
+bool InSharedBuffers(Relation relation, uint32_t block) {
+  return FileBlockInSharedBuffers(RelationGetSmgr(relation)->smgr_rnode.node, block);
 }
 
 int RequestBlocks(Relation relation, BlockRange range) {

@@ -10,6 +10,7 @@ namespace query_shaper {
 
 // Whether the block is in shared buffers now; it may be gone a moment later.
 bool InSharedBuffers(Relation relation, uint32_t block);
+bool FileBlockInSharedBuffers(const RelFileNode& file, uint32_t block);
 
 // One request for each segment file that the range touches. The blocks exist. Returns how many requests failed: those
 // blocks are read in the ordinary way when their turn comes.

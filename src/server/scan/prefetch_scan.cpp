@@ -9,6 +9,7 @@
 #include "server/scan/access_lead.h"
 #include "server/scan/prefetch_explain.h"
 #include "server/scan/prefetch_state.h"
+#include "server/scan/stage_ahead.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
 extern "C" {
@@ -86,6 +87,7 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
     visit.read_us = Microseconds(from, to);
   }
   NoteVisit(&state->look, visit);
+  if (unlikely(state->reach != nullptr)) TraceReach(state->reach, block);
   if (state->predictor != nullptr) NotePrediction(state, visit);
   if (visit.read || state->look.distance > 0) {
     NoteStep(&state->window, block);
@@ -214,6 +216,7 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
   DecideWhetherToWatch(state, flags);
   state->look = MakeLookAhead(settings::prefetch_distance);
   FollowAdvice(state);
+  BeginReach(state);
   state->here = kNoBlockYet;
   state->walk.one_page = child->plan->parallel_aware;  // other pages may be another worker's
   state->child->iss_OrderByValues = reinterpret_cast<Datum*>(state);
@@ -225,6 +228,7 @@ void EndPrefetch(CustomScanState* scan) {
   LosePlace(state);
   EndWalk(&state->walk);
   ReportPrefetch(state);
+  EndReach(state);
   ExecEndNode(&state->child->ss.ps);
 }
 

@@ -40,6 +40,7 @@ struct Rest {
 };
 
 struct AccessPredictor;  // access_lead.h
+struct ReachTrace;       // stage_ahead.h
 
 struct PrefetchFigures {
   int64_t asked;  // blocks
@@ -69,6 +70,8 @@ struct PrefetchScanState {
   PrefetchFigures figures;
   AccessTrace trace;           // of the first blocks that were read
   AccessPredictor* predictor;  // null until needed
+  AccessAdvice advice;         // at its start
+  ReachTrace* reach;           // null: nothing is staged for statements to come
   uint32_t head, tail;         // of the ring
   int32_t pending;             // blocks in it that will be read
   AheadBlock* ring;            // null until the walk first goes

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/shared_shadow.h"
+#include "server/shared_staging.h"
 #include "server/shared_state.h"
 #include "server/store/shared_profiles.h"
 #include "server/workers/database_hold.h"
@@ -107,6 +108,7 @@ void HoldDuringUtility(PlannedStmt* planned, const char* text, bool read_only_tr
   {
     // A shadow has seen it within a tick; the utility itself waits some seconds for who is about to leave.
     CancelShadowsOf(database);
+    EndStagersOf(database);
     if (learner != 0) EndLearner(database, learner);
     next_utility(planned, text, read_only_tree, context, parameters, environment, receiver, completion);
     if (drop) ForgetDatabase(database);

@@ -1,0 +1,45 @@
+// What one statement reads of one relation, from run to run: the blocks that most of its recent runs read, or those of
+// the last run moved on by as much as it had moved before (a user who leafs through data with ever new parameters).
+//
+// Both predictions are made at every run, whether or not anybody asked, and matched against what came; the one that has
+// been right more often answers, and only while the lower bound of its share of right blocks is high. A statement whose
+// parameters jump about is thus never answered for.
+//
+// Plain memory of fixed size.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+#include "core/prefetch/access_model.h"
+#include "core/prefetch/partitioner.h"
+
+namespace query_shaper {
+
+constexpr int kReachBlocks = 1024;
+
+enum ReachPredictor { kReachAgain, kReachMoved, kReachPredictors };
+
+struct StatementReach {
+  int32_t runs;
+  int32_t known_count;
+  ExpectedBlock known[kReachBlocks];  // ascending; likelihood: share of recent runs that read the block
+  int32_t last_count;
+  uint32_t last[kReachBlocks];  // of the last run, ascending
+  int64_t move;                 // in blocks, from the run before the last to the last
+  bool moved;                   // there were two runs
+  Precision shown[kReachPredictors];
+};
+static_assert(std::is_trivially_copyable_v<StatementReach>);
+
+void StartReach(StatementReach* reach);
+
+// One run. blocks: ascending, distinct, at most kReachBlocks.
+void NoteRun(StatementReach* reach, const uint32_t* blocks, int count);
+
+// Staging that failed or came too late counts as if the blocks had not been read.
+void PenaliseReach(StatementReach* reach);
+
+// The blocks of the next run, ascending, at most kReachBlocks; 0 while the gate is shut.
+int PredictRun(const StatementReach& reach, ExpectedBlock* expected);
+
+}  // namespace query_shaper
