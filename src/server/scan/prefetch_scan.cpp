@@ -87,7 +87,6 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
     visit.read_us = Microseconds(from, to);
   }
   NoteVisit(&state->look, visit);
-  if (unlikely(state->reach != nullptr)) TraceReach(state->reach, block);
   if (state->predictor != nullptr) NotePrediction(state, visit);
   if (visit.read || state->look.distance > 0) {
     NoteStep(&state->window, block);
@@ -104,6 +103,7 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
 }
 
 bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+  if (unlikely(state->reach != nullptr)) TraceReach(state->reach, block);
   if (state->rest.warm) return FetchWarm(state, scan, slot, block);
   NoteJump(state, block);
   return state->rest.blocks > 0 ? FetchAtRest(state, scan, slot, block) : FetchFromNewBlock(state, scan, slot, block);
