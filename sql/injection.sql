@@ -148,6 +148,28 @@ SELECT count(*) FROM sale s, part p WHERE s.part = p.id AND p.kind = 1 AND p.sor
 SET query_shaper.mode = off;
 SELECT planned('SELECT s.id FROM maker m, part p, sale s WHERE s.part = p.id AND m.id = p.maker AND p.kind = 1 AND p.sort = 3') > 2000 AS unseen;
 SELECT planned('SELECT s.id FROM sale s, part p, maker m WHERE s.part = p.id AND m.id = p.maker AND p.kind = 1 AND p.sort = 3') > 2000 AS unseen;
+-- Nor may one that nobody has seen where the join of all has shown, and nothing else explains, what it is wrong by.
+CREATE FUNCTION shops() RETURNS SETOF int LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT generate_series(0, 4); END';
+CREATE FUNCTION planned_below(query text) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+  plan jsonb;
+BEGIN
+  SET LOCAL query_shaper.mode = shape;
+  EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+  SET LOCAL query_shaper.mode = off;
+  RETURN jsonb_path_query_first(plan, 'strict $[0].**.Plans[*] ? (@."Node Type" == "Hash Join")."Plan Rows"');
+END $$;
+SET join_collapse_limit = 1;
+SET enable_nestloop = off;
+SET enable_mergejoin = off;
+SET query_shaper.mode = shape;
+SELECT count(*) FROM (sale s JOIN part p ON p.id = s.part) JOIN shops() f(shop) ON f.shop = s.shop;
+SET query_shaper.mode = off;
+SELECT count(*) FROM shops() f(shop) JOIN sale s ON s.shop = f.shop;
+SELECT planned_below('SELECT p.id FROM (shops() f(shop) JOIN sale s ON s.shop = f.shop) JOIN part p ON p.id = s.part') BETWEEN 12000 AND 22000 AS unseen;
+RESET enable_mergejoin;
+RESET enable_nestloop;
+RESET join_collapse_limit;
 -- Rows that came before an error are learned where they are more than planned.
 SET query_shaper.mode = shape;
 SELECT sum(1 / (p.id - 7985)) FROM part p JOIN sale s ON s.id = p.id % 10 WHERE p.kind = 35 AND p.sort = 105 AND p.price > -1;

@@ -76,7 +76,8 @@ double SquareDistance(const RowSample& sample, const RowConstants& constants, co
 
 RowGuess ExactGuess(const RowSample& sample, double now_s, double half_life_s) {
   const double decay = Decay(sample.seen_s, now_s, half_life_s);
-  return {std::expm1(static_cast<double>(sample.log_rows)), std::sqrt(0.01 + 0.25 * (1 - decay)), RowSource::kExact};
+  return {std::expm1(static_cast<double>(sample.log_rows)), std::sqrt(0.01 + 0.25 * (1 - decay)), RowSource::kExact,
+          static_cast<double>(sample.log_rows) - static_cast<double>(sample.log_natural)};
 }
 
 RowGuess SimilarGuess(const RowProfile& profile, const RowConstants& constants, double natural_rows, double now_s,
@@ -107,7 +108,7 @@ RowGuess SimilarGuess(const RowProfile& profile, const RowConstants& constants, 
   const double factor = mean * sum / (sum + prior) * (mean * mean) / (mean * mean + variance);
   const double log_rows = std::max(LogRows(natural_rows) + factor, 0.0);
   const double unsure = (mean - factor) / 2;
-  return {std::expm1(log_rows), std::sqrt(variance + unsure * unsure), RowSource::kSimilar};
+  return {std::expm1(log_rows), std::sqrt(variance + unsure * unsure), RowSource::kSimilar, factor};
 }
 
 const RowSample* FindSample(const RowProfile& profile, uint64_t constants_hash) {

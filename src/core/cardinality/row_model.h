@@ -57,6 +57,7 @@ struct RowGuess {
   double rows = -1;   // -1: nothing known
   double log_sd = 0;  // of log1p(rows)
   RowSource source = RowSource::kNone;
+  double log_factor = 0;  // log1p(rows) less log1p(natural rows), as learned
 };
 
 // natural_rows >= 0, relation_rows >= 0 as at planning now. kNone when nothing was learned, when it has decayed away or

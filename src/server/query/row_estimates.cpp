@@ -2,6 +2,7 @@
 
 #include "server/query/plan_shape.h"
 #include "server/query/row_estimates.h"
+#include "server/query/unseen_joins.h"
 
 #include <cmath>
 
@@ -45,10 +46,6 @@ namespace {
 
 // Nearer than this a figure is not worth making paths anew.
 constexpr double kTolerance = 1.05;
-
-double Ratio(const RelationRows* rows) {
-  return rows != nullptr && rows->natural_rows > 0 && rows->used_rows > 0 ? rows->used_rows / rows->natural_rows : 1;
-}
 
 bool Differs(double a, double b) { return a > b * kTolerance || b > a * kTolerance; }
 
@@ -354,58 +351,6 @@ bool SetJoinRows(RelOptInfo* join, double rows) {
   return true;
 }
 
-// A join of which nothing is known, beside joins that are: as wrong as its known parts were, and where no part is
-// known, half as wrong (on the log scale) as the known joins of this level are per join. Left alone it would look
-// cheap beside joins with their true, larger rows.
-double UnseenRows(const QueryLevel* level, const RelationRows* join) {
-  constexpr double kDamping = 0.5;
-  const RelationRows* parts[64];
-  int part_count = 0, seen = 0;
-  double error_sum = 0;
-  auto base_log = [&](Relids relids) {
-    double sum = 0;
-    int relation = -1;
-    while ((relation = bms_next_member(relids, relation)) >= 0) {
-      Relids only = bms_make_singleton(relation);
-      sum += std::log(Ratio(FindRows(level, only)));
-      bms_free(only);
-    }
-    return sum;
-  };
-  for (int i = 0; i < level->table_size; ++i) {
-    const RelationRows* other = level->table[i];
-    if (other == nullptr || other == join || !other->known || other->natural_rows <= 0) continue;
-    int members = bms_num_members(other->relids);
-    if (members < 2) continue;
-    ++seen;
-    error_sum += Max(0.0, (std::log(Ratio(other)) - base_log(other->relids)) / (members - 1));
-    if (part_count < static_cast<int>(lengthof(parts)) && bms_is_subset(other->relids, join->relids))
-      parts[part_count++] = other;
-  }
-  if (seen == 0) return -1;
-  Relids open = bms_copy(join->relids);
-  double log_factor = 0;
-  int steps = bms_num_members(open) - 1;
-  for (;;) {
-    const RelationRows* best = nullptr;
-    int best_members = 0;
-    for (int i = 0; i < part_count; ++i) {
-      int members = bms_num_members(parts[i]->relids);
-      if (members > best_members && bms_is_subset(parts[i]->relids, open)) {
-        best = parts[i];
-        best_members = members;
-      }
-    }
-    if (best == nullptr) break;
-    log_factor += std::log(Ratio(best));
-    steps -= best_members - 1;
-    open = bms_del_members(open, best->relids);
-  }
-  log_factor += base_log(open) + kDamping * steps * error_sum / seen;
-  bms_free(open);
-  return clamp_row_est(join->natural_rows * std::exp(log_factor));
-}
-
 double JoinRows(Planning* planning, QueryLevel* level, RelationRows* rows, const RelOptInfo* join) {
   double known = Known(planning, rows->name, rows->natural_rows, join->rows, rows->relation_rows);
   rows->known = known >= 0;
@@ -414,7 +359,7 @@ double JoinRows(Planning* planning, QueryLevel* level, RelationRows* rows, const
     RelationRows* parent = FindRows(level, join->top_parent_relids);
     return parent != nullptr && parent->injected ? clamp_row_est(rows->natural_rows * Ratio(parent)) : join->rows;
   }
-  double unseen = UnseenRows(level, rows);
+  double unseen = UnseenRows(planning, level, rows);
   return unseen >= 0 ? unseen : join->rows;
 }
 

@@ -18,7 +18,8 @@ struct RowName {
   RowConstants constants;
 };
 
-struct ForcedPair;  // plan_shape.cpp
+struct ForcedPair;     // plan_shape.cpp
+struct LearnedErrors;  // unseen_joins.cpp
 
 // One set of relations of a query level; its rows as the planner had them and as they are used.
 struct RelationRows {
@@ -66,6 +67,7 @@ struct QueryLevel {
   int table_count;
   GroupRows group;
   GroupRows distinct;
+  LearnedErrors* errors;  // null: not asked for yet
 };
 
 struct NamedPlanning {
