@@ -1,6 +1,11 @@
 // A file system that hands everything through to a directory and answers each read late:
-//   slow_files DIRECTORY DELAY_US MOUNT [fuse options]
+//   slow_files DIRECTORY DELAY_US MOUNT [FAULTS]
 // Reads wait side by side, as in a disk's queue: as many at once as there are threads.
+//
+// FAULTS is a file that is read again at every read of the file system: "N EXTRA_US" says that one page of 4 kB in N is
+// bad; the first read that begins at it takes EXTRA_US longer and fails with EIO, later ones succeed. The kernel reads
+// ahead (also when asked to) before it reads because it must: so it is the former that fail. Without the file all is
+// well.
 #define FUSE_USE_VERSION 312
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,14 +18,20 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <mutex>
 #include <string>
+#include <unordered_set>
 
 namespace {
 
 constexpr int kAtOnce = 128;
 
-std::string source;
+constexpr off_t kPage = 4096;
+
+std::string source, faults;
 long delay_us;
+std::mutex failed_lock;
+std::unordered_set<uint64_t> failed_once;
 
 std::string Real(const char* path) { return source + path; }
 int Done(int status) { return status < 0 ? -errno : 0; }
@@ -60,9 +71,39 @@ int Create(const char* path, mode_t mode, fuse_file_info* info) {
   info->fh = static_cast<uint64_t>(file);
   return GiveToCaller(Real(path));
 }
-int Read(const char*, char* out, size_t bytes, off_t offset, fuse_file_info* info) {
-  const timespec late = {0, delay_us * 1000};
+
+void Wait(long us) {
+  const timespec late = {us / 1000000, us % 1000000 * 1000};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &late, nullptr);
+}
+
+uint64_t NameOf(const char* path, off_t page) {
+  uint64_t name = std::hash<std::string>()(path) + static_cast<uint64_t>(page);
+  name *= 0x9E3779B97F4A7C15;
+  return name ^ name >> 29;
+}
+
+bool Fails(const char* path, size_t bytes, off_t offset) {
+  std::FILE* file = faults.empty() ? nullptr : std::fopen(faults.c_str(), "r");
+  if (file == nullptr) return false;
+  unsigned long one_in = 0;
+  long extra_us = 0;
+  const bool said = std::fscanf(file, "%lu %ld", &one_in, &extra_us) == 2 && one_in > 0;
+  std::fclose(file);
+  if (!said || NameOf(path, offset / kPage) % one_in != 0) return false;
+  {
+    const std::lock_guard<std::mutex> hold(failed_lock);
+    if (failed_once.count(NameOf(path, offset / kPage)) != 0) return false;
+    for (off_t at = offset; at < offset + static_cast<off_t>(bytes); at += kPage)
+      failed_once.insert(NameOf(path, at / kPage));
+  }
+  Wait(extra_us);
+  return true;
+}
+
+int Read(const char* path, char* out, size_t bytes, off_t offset, fuse_file_info* info) {
+  Wait(delay_us);
+  if (Fails(path, bytes, offset)) return -EIO;
   const ssize_t got = pread(FileOf(info), out, bytes, offset);
   return got < 0 ? -errno : static_cast<int>(got);
 }
@@ -103,11 +144,12 @@ int Statistics(const char* path, struct statvfs* out) { return Done(statvfs(Real
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "usage: %s DIRECTORY DELAY_US MOUNT\n", argv[0]);
+    std::fprintf(stderr, "usage: %s DIRECTORY DELAY_US MOUNT [FAULTS]\n", argv[0]);
     return 2;
   }
   source = argv[1];
   delay_us = std::atol(argv[2]);
+  if (argc > 4) faults = argv[4];
   fuse_operations operations = {};
   operations.init = Init;
   operations.getattr = GetAttributes;

@@ -255,6 +255,25 @@ is($late_err, '', 'the waiting UPDATE ends well');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM item WHERE k = 2999 AND v = -5'), '0', 'and leaves the row that moved away');
 $holder->quit;
 
+# Requests that fail: the reads are made when their turn comes, the failures are counted, and the scan asks no more.
+$node->safe_psql('postgres', "ALTER SYSTEM SET query_shaper.fault = 'prefetch:force,prefetch_request:fail'");
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('query_shaper.fault') LIKE '%fail'") or die 'no fault';
+my $failed = "SELECT value FROM query_shaper.metrics WHERE name = 'prefetches_failed_total'";
+my $failed_before = $node->safe_psql('postgres', $failed);
+for my $query ('SELECT id, k FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k, id', 'SELECT count(*) FROM item WHERE id BETWEEN 10 AND 20000')
+{
+	my ($stock_rows, $our_rows) = both($plain, "$query;");
+	is($our_rows, $stock_rows, "failing requests: $query");
+}
+cmp_ok($node->safe_psql('postgres', $failed) - $failed_before, '>=', 32, 'failed requests are counted');
+my $shown = $node->safe_psql('postgres', "$plain SET query_shaper.prefetch = on; EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM item WHERE k < 2900");
+my ($failures) = $shown =~ /"Prefetches Failed": (\d+)/;
+cmp_ok($failures, '>=', 16, 'a scan meets failing requests');
+cmp_ok($failures, '<=', 20, 'and then asks no more');
+$node->safe_psql('postgres', "ALTER SYSTEM SET query_shaper.fault = 'prefetch:force'");
+$node->reload;
+
 # Passive where it is only advised, and gone where it is off.
 like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
 	qr/Prefetch/, 'advice watches the plan');

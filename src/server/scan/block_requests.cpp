@@ -3,6 +3,7 @@
 #include "server/scan/block_requests.h"
 
 #include "pg/compat.h"
+#include "pg/fault_point.h"
 extern "C" {
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
@@ -29,6 +30,7 @@ bool InSharedBuffers(Relation relation, uint32_t block) {
 }
 
 int RequestBlocks(Relation relation, BlockRange range) {
+  if (pg::FaultIs("prefetch_request", "fail")) return 1;
   SMgrRelation storage = RelationGetSmgr(relation);
   int failed = 0;
   BlockRange part;

@@ -16,6 +16,7 @@ constexpr int kEntriesPerBlock = 64;
 constexpr int kEntriesLeast = 512;
 constexpr int kRestLeast = 16, kRestMost = 4096;
 constexpr int kBlocksLeast = 3;  // of which order can be told
+constexpr int64_t kFailuresMost = 16;
 constexpr int kJudgeLeast = 16, kJudgeMost = 4096;
 
 AheadBlock* At(PrefetchScanState* state, uint32_t position) { return &state->ring[position & (kAheadBlocks - 1)]; }
@@ -42,6 +43,9 @@ bool TakeEntry(PrefetchScanState* state, uint32_t block, AheadOf* how) {
 void Request(PrefetchScanState* state, Relation heap, BlockRange range) {
   ++state->figures.requests;
   state->figures.failed += RequestBlocks(heap, range);
+  // Where the file system takes no such requests the scan goes on without.
+  if (state->figures.failed >= kFailuresMost && state->figures.failed * 2 > state->figures.requests)
+    state->asking = false;
 }
 
 void ForgetRecent(PrefetchScanState* state) {
@@ -94,7 +98,7 @@ void Fill(PrefetchScanState* state, IndexScanDesc scan) {
   Relation heap = scan->heapRelation;
   uint32_t most = Min(kAheadBlocks, static_cast<uint32_t>(BlocksAhead(state->look)));
   for (int steps = Max(distance * kEntriesPerBlock, kEntriesLeast); steps > 0; --steps) {
-    if (state->pending >= distance || state->head - state->tail >= most) break;
+    if (!state->asking || state->pending >= distance || state->head - state->tail >= most) break;
     ItemPointer entry = NextAhead(&state->walk, state->direction);
     if (entry == nullptr) break;
     uint32_t block = ItemPointerGetBlockNumberNoCheck(entry);

@@ -89,20 +89,28 @@ void ReportPrefetch(const PrefetchScanState* state) {
     Count(kMetricPredictionsLate, static_cast<uint64_t>(predicted.late));
   }
   TeachModel(state);
-  bool mattered = state->asking ? figures.asked >= kWorthAnEvent : state->look.waited >= kWorthAnEvent;
+  bool gave_up = !state->asking && figures.failed > 0;
+  bool mattered = gave_up || (state->asking ? figures.asked >= kWorthAnEvent : state->look.waited >= kWorthAnEvent);
   if (!mattered || IsParallelWorker()) return;
   // The one in the plan, which also carries the query's identifier.
   const PlanState* node = &state->scan.ss.ps;
-  char details[200];
+  char details[240];
   snprintf(details, sizeof details,
            "{\"relation\": %u, \"prefetched\": " INT64_FORMAT ", \"used\": " INT64_FORMAT ", \"wasted\": " INT64_FORMAT
-           ", \"late\": " INT64_FORMAT ", \"waited\": " INT64_FORMAT ", \"distance\": %d}",
+           ", \"failed\": " INT64_FORMAT ", \"late\": " INT64_FORMAT ", \"waited\": " INT64_FORMAT
+           ", \"distance\": %d}",
            RelationGetRelid(state->child->ss.ss_currentRelation), static_cast<int64>(figures.asked),
-           static_cast<int64>(figures.used), static_cast<int64>(figures.wasted), static_cast<int64>(state->look.late),
-           static_cast<int64>(state->look.waited), state->look.highest);
-  RecordEvent("prefetch", state->asking ? "done" : "advised",
+           static_cast<int64>(figures.used), static_cast<int64>(figures.wasted), static_cast<int64>(figures.failed),
+           static_cast<int64>(state->look.late), static_cast<int64>(state->look.waited), state->look.highest);
+  RecordEvent("prefetch",
+              gave_up         ? "declined"
+              : state->asking ? "done"
+                              : "advised",
               static_cast<int64_t>(node->state->es_plannedstmt->queryId), node->plan->plan_node_id,
-              state->asking ? "blocks were asked for ahead" : "reads were waited for that the index foretold", details);
+              gave_up         ? "requests for blocks failed"
+              : state->asking ? "blocks were asked for ahead"
+                              : "reads were waited for that the index foretold",
+              details);
 }
 
 }  // namespace query_shaper

@@ -164,17 +164,20 @@ bool RecheckChild(ScanState* scan_state, TupleTableSlot* slot) {
 TupleTableSlot* ExecChild(PlanState* plan_state) {
   IndexScanState* node = castNode(IndexScanState, plan_state);
   if (node->iss_NumRuntimeKeys != 0 && !node->iss_RuntimeKeysReady) ExecReScan(plan_state);
+  // ExecScan() would find nothing to evaluate and nothing to free.
+  if (node->ss.ps.qual == nullptr && node->ss.ps.ps_ProjInfo == nullptr && node->ss.ps.state->es_epq_active == nullptr)
+    return NextOfChild(&node->ss);
   return ExecScan(&node->ss, NextOfChild, RecheckChild);
 }
 
 TupleTableSlot* ExecPrefetch(PlanState* plan_state) {
-  PlanState* child = &reinterpret_cast<PrefetchScanState*>(plan_state)->child->ss.ps;
-  TupleTableSlot* slot = ExecProcNode(child);
+  const auto* state = reinterpret_cast<const PrefetchScanState*>(plan_state);
+  TupleTableSlot* slot = ExecProcNode(&state->child->ss.ps);
   ProjectionInfo* projection = plan_state->ps_ProjInfo;
   if (projection == nullptr) return slot;
   if (TupIsNull(slot)) return ExecClearTuple(projection->pi_state.resultslot);
   ExprContext* context = plan_state->ps_ExprContext;
-  ResetExprContext(context);
+  if (!state->columns_only) ResetExprContext(context);
   context->ecxt_scantuple = slot;
   return ExecProject(projection);
 }
@@ -190,6 +193,13 @@ void DecideWhetherToWatch(PrefetchScanState* state, int flags) {
   state->asking = fit && Does(settings::prefetch);
   state->watching = state->asking || (fit && Advises(settings::prefetch));
   state->forced = state->asking && pg::FaultIs("prefetch", "force");
+}
+
+bool ColumnsOnly(const List* targets) {
+  ListCell* cell;
+  foreach (cell, targets)
+    if (!IsA(lfirst_node(TargetEntry, cell)->expr, Var)) return false;
+  return true;
 }
 
 // Rows come as the child makes them, which is known only now: what was compiled for other slots is compiled anew.
@@ -208,6 +218,7 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
   ExecInitResultTupleSlotTL(&scan->ss.ps, &TTSOpsVirtual);
   ExecAssignScanProjectionInfoWithVarno(&scan->ss, INDEX_VAR);
   scan->ss.ps.ExecProcNode = ExecPrefetch;
+  state->columns_only = ColumnsOnly(plan->scan.plan.targetlist);
   // WHERE CURRENT OF looks for the scan of its table, and there for the row.
   scan->ss.ss_currentRelation = state->child->ss.ss_currentRelation;
   scan->ss.ss_ScanTupleSlot = state->child->ss.ss_ScanTupleSlot;

@@ -57,6 +57,7 @@ struct PrefetchScanState {
   bool watching;  // blocks are followed: else all is as without this node
   bool asking;    // and asked for; else only advice
   bool forced;
+  bool columns_only;  // the projection leaves nothing in its memory context
   bool rescanned;  // other keys came since it began
   bool placed;     // the walk stands ahead of the scan
   ScanDirection direction;
