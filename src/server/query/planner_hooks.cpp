@@ -103,6 +103,11 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
   FillNodeKeys(me, statement, note);
 }
 
+bool OfOneRelation(const Query* query) {
+  return list_length(query->rtable) == 1 && linitial_node(RangeTblEntry, query->rtable)->rtekind == RTE_RELATION &&
+         query->cteList == NIL && !query->hasSubLinks;
+}
+
 // Few relations are planned within the time that a clock is worth reading for.
 bool MayPlanLong(const Query* query) {
   return list_length(query->rtable) > 3 || query->hasSubLinks || query->cteList != NIL;
@@ -120,8 +125,11 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   me.outer = planning;
   me.order = order;
   me.secured = query->hasRowSecurity;
-  me.injecting = order != nullptr || (followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly() &&
-                                      AnythingKnown(query) && !PlansStock(query));
+  bool may_inject = followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly();
+  if (order == nullptr && may_inject && OfOneRelation(query))
+    me.undecided = query;
+  else
+    me.injecting = order != nullptr || (may_inject && AnythingKnown(query) && !PlansStock(query));
   Query* copy =
       followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
   PlannedStmt* statement = nullptr;
@@ -146,6 +154,10 @@ void Offer(PlannerInfo* root, RelOptInfo* rel) {
 
 void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
   if (planning != nullptr) {
+    if (planning->undecided != nullptr && !NothingToLearn(root, rel)) {
+      planning->injecting = AnythingKnown(planning->undecided) && !PlansStock(planning->undecided);
+      planning->undecided = nullptr;
+    }
     SizeRelation(planning, root, rel, entry);
     Offer(root, rel);
   }

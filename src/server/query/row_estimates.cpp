@@ -31,6 +31,11 @@ bool CanBeSized(const RelOptInfo* rel, const RangeTblEntry* entry) {
   }
 }
 
+bool NothingToLearn(PlannerInfo* root, RelOptInfo* rel) {
+  return bms_equal(root->all_baserels, rel->relids) && rel->rows <= 1 && rel->rtekind == RTE_RELATION &&
+         relation_has_unique_index_for(root, rel, NIL, NIL, NIL);
+}
+
 void MakeTablePaths(PlannerInfo* root, RelOptInfo* rel) {
   rel->pathlist = rel->partial_pathlist = NIL;
   add_path(rel, create_seqscan_path(root, rel, rel->lateral_relids, 0));
@@ -206,13 +211,6 @@ bool Sizable(const PlannerInfo* root, int relation) {
   return rel != nullptr && (rel->reloptkind == RELOPT_BASEREL || rel->reloptkind == RELOPT_OTHER_MEMBER_REL);
 }
 
-// A query level of one relation of which a unique key leaves one row: what was learned can say nothing else. It spares
-// the commonest of short statements all names.
-bool NothingToLearn(const Planning* planning, PlannerInfo* root, RelOptInfo* rel) {
-  return planning->order == nullptr && bms_equal(root->all_baserels, rel->relids) && rel->rows <= 1 &&
-         rel->rtekind == RTE_RELATION && relation_has_unique_index_for(root, rel, NIL, NIL, NIL);
-}
-
 // At the first call for a query level all of its base relations have their sizes, and only the one at hand has paths
 // (subqueries and CTEs have theirs, too).
 void SizeLevel(Planning* planning, QueryLevel* level, const RelOptInfo* at_hand) {
@@ -366,8 +364,10 @@ double JoinRows(Planning* planning, QueryLevel* level, RelationRows* rows, const
 }  // namespace
 
 void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry) {
+  // Made in any case: the plan's nodes are named by it.
   QueryLevel* level = LevelOf(&planning->names, root);
-  if (!planning->injecting || (!level->sized && NothingToLearn(planning, root, rel))) return;
+  if (!planning->injecting) return;
+  if (!level->sized && planning->order == nullptr && NothingToLearn(root, rel)) return;
   if (!level->sized) {
     level->sized = true;
     SizeLevel(planning, level, rel);

@@ -16,6 +16,7 @@ struct Planning {
   bool secured;        // row security acts: nothing learned is used
   double planning_ms;  // 0: not measured
   bool injecting;      // something may be known: rows are looked up
+  Query* undecided;    // a query of one relation: whether to inject is asked when its relation is sized; null: decided
   bool rebuilding;
   int injected;  // sets of relations whose rows were changed
 };
@@ -29,6 +30,10 @@ bool SizeJoin(Planning* planning, PlannerInfo* root, RelOptInfo* join, RelOptInf
 
 // The paths of a table as set_plain_rel_pathlist() makes them, in place of those it has.
 void MakeTablePaths(PlannerInfo* root, RelOptInfo* rel);
+
+// A query level of one relation of which a unique key leaves one row: what was learned can say nothing else. It spares
+// the commonest of short statements all names.
+bool NothingToLearn(PlannerInfo* root, RelOptInfo* rel);
 
 // A table or what else has paths that can be made anew.
 bool CanBeSized(const RelOptInfo* rel, const RangeTblEntry* entry);
