@@ -45,6 +45,7 @@ struct PlanNote {
   bool has_parameters;  // planned with bound parameters (a custom plan)
   PlanOrigin origin;
   bool trial;          // unknown plan of learned rows, see plan_trial.h
+  bool foreign_rows;   // its figures are those that it was first made of, for whatever constants
   double known_ms;     // of the known plan it is held against
   double planning_ms;  // that its planning took, 0 where it is too little to matter
   double stock_cost;   // total cost of the plan without learned rows, -1 unknown

@@ -66,41 +66,61 @@ struct BestOrder {
   PlanningOrder order;
 };
 
-void OrderBest(const KnownPlans& known, bool shape, BestOrder* best) {
+// How the best plan is made again. By its shape alone its rows are those of the constants at hand; where the estimates
+// of these lead elsewhere in what the shape leaves out, with the rows that it was made of; and where the shape cannot
+// be made any more, by these rows alone.
+enum class Remake : uint8_t { kShape = 0, kShapeAndRows = 1, kRows = 2 };
+constexpr Remake kRemakes[] = {Remake::kShape, Remake::kShapeAndRows, Remake::kRows};
+
+void OrderBest(const KnownPlans& known, Remake how, BestOrder* best) {
   int count = 0;
   int steps = Min(Max(known.best_step_count, 0), kPlanSteps);
-  for (int i = 0; i < steps; ++i)
+  for (int i = 0; i < steps && how != Remake::kShape; ++i)
     if (known.best_steps[i].rows >= 0)
       best->overrides[count++] = {known.best_steps[i].key, 0, static_cast<double>(known.best_steps[i].rows), false};
   best->order = PlanningOrder();
   best->order.overrides = best->overrides;
   best->order.override_count = count;
-  if (!shape) return;
+  if (how == Remake::kRows) return;
   best->order.steps = known.best_steps;
   best->order.step_count = steps;
 }
 
 // Whether a plan made of the best one's steps may stand for it.
-bool IsBest(const KnownPlans& known, bool shape, uint64_t fingerprint) {
+bool IsBest(const KnownPlans& known, Remake how, uint64_t fingerprint) {
   return fingerprint == known.best_fingerprint ||
-         (shape && fingerprint != 0 && TellsPart(known.best_steps, known.best_step_count));
+         (how != Remake::kRows && fingerprint != 0 && TellsPart(known.best_steps, known.best_step_count));
 }
 
 bool Remakes(const KnownPlans& known, uint64_t fingerprint) {
   return known.best_fingerprint == fingerprint && known.best_step_count > 0;
 }
 
-// Null when its steps do not make it any more. By its shape first, which does not hang on estimates; a plan of which
-// that leaves something out, by its rows alone.
+// Which way made it last, by the plan's fingerprint: each that fails costs a planning.
+struct RemadeBy {
+  uint64_t fingerprint;
+  Remake how;
+};
+constexpr int kRemadeBy = 128;
+RemadeBy remade_by[kRemadeBy];
+
+// Null when its steps do not make it any more.
 PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListInfo parameters, const KnownPlans& known,
                       uint64_t fingerprint) {
   if (!Remakes(known, fingerprint)) return nullptr;
   BestOrder best;
-  for (bool shape : {true, false}) {
-    OrderBest(known, shape, &best);
+  RemadeBy* last = &remade_by[fingerprint % kRemadeBy];
+  Remake first = last->fingerprint == fingerprint ? last->how : Remake::kShape;
+  for (Remake how : kRemakes) {
+    if (how < first) continue;
+    OrderBest(known, how, &best);
     PlannedStmt* plan = PlanAgain(note, source_text, parameters, best.order);
-    if (!IsBest(known, shape, NamePlan(plan))) continue;
-    if (PlanNote* best_note = NoteOf(plan)) best_note->origin = PlanOrigin::kLearned;
+    if (!IsBest(known, how, NamePlan(plan))) continue;
+    *last = {fingerprint, how};
+    if (PlanNote* best_note = NoteOf(plan)) {
+      best_note->origin = PlanOrigin::kLearned;
+      best_note->foreign_rows = how != Remake::kShape;
+    }
     return plan;
   }
   return nullptr;
@@ -178,10 +198,10 @@ PlannedStmt* PlanInstead(const Tracker* tracker, const KnownPlans& known, PlanTr
   };
   if (best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
     BestOrder again;
-    for (bool shape : {true, false}) {
-      OrderBest(known, shape, &again);
+    for (Remake how : kRemakes) {
+      OrderBest(known, how, &again);
       PlannedStmt* made = plan(again.order, PlanOrigin::kLearned);
-      if (made != nullptr && IsBest(known, shape, facts->fingerprint)) return made;
+      if (made != nullptr && IsBest(known, how, facts->fingerprint)) return made;
     }
   }
   const KnownPlan* stock = best;
@@ -302,6 +322,7 @@ double BestKnownMs(const KnownPlans& plans) {
 void BeginTrial(Tracker* tracker) {
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   tracker->origin = note != nullptr ? note->origin : PlanOrigin::kStock;
+  if (note != nullptr && note->foreign_rows) BelieveLearnedRows(tracker, true);
   if (note == nullptr || !note->trial || !Chooses() || tracker->fingerprint == 0) return;
   KnownPlans known;
   if (!RecallPlans(tracker->plan.query_id, &known)) return;
@@ -312,7 +333,7 @@ void BeginTrial(Tracker* tracker) {
   tracker->trial = Probation();
   tracker->trial.known_ms = choice.known_ms;
   tracker->trial.regret_limit = settings::regret_limit;
-  BelieveLearnedRows(tracker);
+  BelieveLearnedRows(tracker, false);
 }
 
 bool TrialFailed(Tracker* tracker, double elapsed_ms) {

@@ -158,7 +158,8 @@ static void Learn(const Tracker* tracker, bool failed) {
   LearnRowFacts(facts, count);
 }
 
-void BelieveLearnedRows(Tracker* tracker) {
+void BelieveLearnedRows(Tracker* tracker, bool foreign) {
+  constexpr double kNaturalLogSd = 0.7;
   static double totals[kMaxPlanNodes], log_sd[kMaxPlanNodes];
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   if (note == nullptr || note->secured) return;
@@ -170,9 +171,10 @@ void BelieveLearnedRows(Tracker* tracker) {
     const NodeKey& key = note->keys[id];
     if (key.key == 0 || key.parameterised || key.partial || key.repeated) continue;
     RowGuess known = RecallRows(key.key, key.constants, key.natural_rows, key.relation_rows);
-    if (known.source != RowSource::kExact) continue;
-    totals[i] = known.rows;
-    log_sd[i] = known.log_sd;
+    if (known.source != RowSource::kExact && !foreign) continue;
+    bool guessed = known.source != RowSource::kNone;
+    totals[i] = guessed ? known.rows : key.natural_rows;
+    log_sd[i] = guessed ? known.log_sd : kNaturalLogSd;
     any = true;
   }
   if (any) tracker->progress.Believe(tracker->plan, totals, log_sd);

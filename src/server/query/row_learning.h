@@ -12,7 +12,9 @@ void LearnRowsOf(const Tracker* tracker);
 void LearnFailedRowsOf(const Tracker* tracker);
 
 // Rows that were seen before under these very constants count for more than what a beginning run extrapolates.
-void BelieveLearnedRows(Tracker* tracker);
+// foreign: the plan's own figures are those of other constants, so that a guess, and the planner's figure for the
+// constants at hand, count for more than they do.
+void BelieveLearnedRows(Tracker* tracker, bool foreign);
 
 // Rows that a node has shown: in all, or per loop where its key says so. False: it was not run to its end, or what was
 // counted of it is not all.
