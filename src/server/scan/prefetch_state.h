@@ -58,8 +58,8 @@ struct PrefetchScanState {
   bool asking;    // and asked for; else only advice
   bool forced;
   bool columns_only;  // the projection leaves nothing in its memory context
-  bool rescanned;  // other keys came since it began
-  bool placed;     // the walk stands ahead of the scan
+  bool rescanned;     // other keys came since it began
+  bool placed;        // the walk stands ahead of the scan
   ScanDirection direction;
   uint32_t here;        // block of the scan's entry
   uint32_t last_ahead;  // block of the walk's
