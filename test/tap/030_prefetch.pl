@@ -255,6 +255,26 @@ is($late_err, '', 'the waiting UPDATE ends well');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM item WHERE k = 2999 AND v = -5'), '0', 'and leaves the row that moved away');
 $holder->quit;
 
+# Bitmap heap scans whose reach is raised: exact and lossy, combined, rescanned, cut short, as cursors.
+my $bitmap = 'SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_sort = on;';
+for my $case (
+	[ $bitmap, 'SELECT sum(id), count(*) FROM item WHERE k BETWEEN 100 AND 2400;' ],
+	[ "$bitmap SET work_mem = '64kB';", 'SELECT sum(id), count(*) FROM item WHERE k BETWEEN 100 AND 2900;' ],
+	[ $bitmap, 'SELECT sum(id), count(*) FROM item WHERE k BETWEEN 100 AND 400 OR t < \'x200\';' ],
+	[ $bitmap, 'SELECT id FROM item WHERE k BETWEEN 100 AND 2400 LIMIT 7;' ],
+	[ "$bitmap SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;",
+		'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.k BETWEEN n.a AND n.a + 9;' ],
+	[ $bitmap, "DECLARE c CURSOR FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 400; FETCH 500 FROM c; MOVE 300 IN c; FETCH ALL FROM c; CLOSE c;" ],
+	[ "$parallel $bitmap SET enable_bitmapscan = on;", 'SELECT count(*), sum(id) FROM item WHERE k BETWEEN 10 AND 2500;' ])
+{
+	my ($settings, $query) = @$case;
+	my ($stock_rows, $our_rows) = both($settings, $query);
+	isnt($stock_rows, '', "bitmap scan: rows of $query");
+	is($our_rows, $stock_rows, "bitmap scan: the same rows: $query");
+	next if $query =~ /DECLARE/;
+	like($node->safe_psql('postgres', "$settings EXPLAIN (COSTS OFF) $query"), qr/Bitmap Heap Scan/, 'by a bitmap scan');
+}
+
 # Requests that fail: the reads are made when their turn comes, the failures are counted, and the scan asks no more.
 $node->safe_psql('postgres', "ALTER SYSTEM SET query_shaper.fault = 'prefetch:force,prefetch_request:fail'");
 $node->reload;
