@@ -30,9 +30,9 @@ constexpr int kVainWatchesMost = 16;  // after which the scan is left alone
 struct BitmapAhead {
   int32_t own_maximum;  // as PostgreSQL has set it
   int32_t rows_left;    // until the next watch
-  int32_t vain;
+  int32_t vain;         // watches in a row that saw no read waited for
   int32_t count, waited;
-  bool raised, told;
+  bool told;
   uint32_t blocks[kWatchedBlocks];
 };
 
@@ -43,30 +43,29 @@ ExecProcNodeMtd bitmap_scan;
 // A scan that is not parallel has no use for this field.
 BitmapAhead* BitmapAheadOf(const BitmapHeapScanState* scan) { return reinterpret_cast<BitmapAhead*>(scan->pscan_len); }
 
-void Tell(const BitmapHeapScanState* scan, const BitmapAhead* ahead) {
+void Tell(const BitmapHeapScanState* scan, const BitmapAhead* ahead, bool in_order) {
   char details[120];
   snprintf(details, sizeof details, "{\"relation\": %u, \"from\": %d, \"to\": %d, \"waited\": %d, \"of\": %d}",
            RelationGetRelid(scan->ss.ss_currentRelation), ahead->own_maximum, scan->prefetch_maximum, ahead->waited,
            ahead->count);
   const PlanState* node = &scan->ss.ps;
   RecordEvent("prefetch", "done", static_cast<int64_t>(node->state->es_plannedstmt->queryId), node->plan->plan_node_id,
-              "a bitmap scan looks further ahead than effective_io_concurrency says", details);
+              in_order ? "a bitmap scan in order is left to the kernel"
+                       : "a bitmap scan looks further ahead than effective_io_concurrency says",
+              details);
 }
 
+// Its iterator for requests exists since the first call and stays in step also while it asks for nothing.
 void Decide(BitmapHeapScanState* scan, BitmapAhead* ahead) {
   bool in_order = ComeInOrder(ahead->blocks, ahead->count);
-  if (!ahead->raised && !in_order && ahead->waited >= kWaitedLeast) {
-    scan->prefetch_maximum = Max(settings::prefetch_distance, ahead->own_maximum);
-    ahead->raised = true;
-    if (!ahead->told) Tell(scan, ahead);
+  int reach = in_order ? 0 : settings::prefetch_distance;
+  if (ahead->waited >= kWaitedLeast && scan->prefetch_maximum != reach) {
+    scan->prefetch_maximum = reach;
+    scan->prefetch_target = Min(scan->prefetch_target, reach);
+    if (!ahead->told) Tell(scan, ahead, in_order);
     ahead->told = true;
-  } else if (ahead->raised && in_order) {
-    scan->prefetch_maximum = ahead->own_maximum;
-    scan->prefetch_target = Min(scan->prefetch_target, ahead->own_maximum);
-    ahead->raised = false;
   }
-  // Cached throughout, or in order: not looked at for ever.
-  ahead->vain = ahead->waited > 0 || ahead->raised ? 0 : ahead->vain + 1;
+  ahead->vain = ahead->waited > 0 ? 0 : ahead->vain + 1;
   ahead->rows_left = ahead->vain < kVainWatchesMost ? kRowsBetween : INT32_MAX;
   ahead->count = ahead->waited = 0;
 }
@@ -116,10 +115,7 @@ bool StandOver(PlanState* node, void* context) {
     if (Worthwhile(scan)) {
       auto* ahead = static_cast<BitmapAhead*>(MemoryContextAllocZero(node->state->es_query_cxt, sizeof(BitmapAhead)));
       ahead->own_maximum = scan->prefetch_maximum;
-      if (pg::FaultIs("prefetch", "force")) {
-        ahead->raised = true;
-        scan->prefetch_maximum = settings::prefetch_distance;
-      }
+      if (pg::FaultIs("prefetch", "force")) scan->prefetch_maximum = settings::prefetch_distance;
       scan->pscan_len = reinterpret_cast<Size>(ahead);
       bitmap_scan = node->ExecProcNodeReal;
       ExecSetExecProcNode(node, NextRow);
