@@ -8,7 +8,7 @@ version = 0.1.0
 jobs := $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := all
-.PHONY: help deps unit isolation tap client core-regress bench demo format lint sanitize test programs
+.PHONY: help deps unit isolation tap stager-kill client core-regress bench demo format lint sanitize test programs
 
 help:
 	@echo 'make                the extension (QUERY_SHAPER_FAULTS=1: with the fault points of the tests)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make installcheck   pg_regress over sql/ in a throwaway cluster'
 	@echo 'make isolation      isolation specs in a throwaway cluster, fault points compiled in'
 	@echo 'make tap            TAP tests of restarts, crashes and standbys, fault points compiled in'
+	@echo 'make stager-kill    five minutes of kill -9 of stagers beside sessions that check every answer'
 	@echo 'make client         libpqxx client tests in a throwaway cluster'
 	@echo 'make core-regress   the own suites of PostgreSQL on an assert-enabled server (PASSES=2, CONTRIB=1, LEARN=0, FORCED=1, PREFETCH=1)'
 	@echo 'make bench          the benches (BENCH="overhead eta predict" selects)'
@@ -47,7 +48,7 @@ clean:
 	rm -rf build .deps results output_iso tmp_check query_shaper--*.sql query_shaper.so
 	find src -name '*.o' -delete
 
-lint unit sanitize installcheck isolation tap client core-regress bench programs all install uninstall: deps
+lint unit sanitize installcheck isolation tap stager-kill client core-regress bench programs all install uninstall: deps
 	@if [ -n "$$QUERY_SHAPER_DEPS" ]; then echo 'no PGXS found by $(PG_CONFIG); set PG_CONFIG' >&2; exit 1; fi
 	@QUERY_SHAPER_DEPS=1 $(MAKE) $@
 
@@ -127,6 +128,9 @@ bench: deps
 
 tap: deps
 	@scripts/tap.sh
+
+stager-kill: deps
+	@QUERY_SHAPER_KILL_SECONDS=300 PG_TEST_TIMEOUT_DEFAULT=600 TAP_TESTS=031_staging scripts/tap.sh
 
 core-regress: deps
 	@scripts/core_regress.sh

@@ -24,10 +24,14 @@ bool Covers(const StagedExtent& entry, uint64_t relation, const Extent& extent) 
 // The one that is worth least and may go; below 0: none.
 int LeastWorth(const StagingWindow& window, double now_s) {
   int least = -1;
+  double least_worth = 0;
   for (int i = 0; i < kStagedExtents; ++i) {
     const StagedExtent& entry = window.extents[i];
     if (entry.state == StageState::kFree || entry.state == StageState::kReading) continue;
-    if (least < 0 || Worth(entry, now_s) < Worth(window.extents[least], now_s)) least = i;
+    const double worth = Worth(entry, now_s);
+    if (least >= 0 && worth >= least_worth) continue;
+    least = i;
+    least_worth = worth;
   }
   return least;
 }

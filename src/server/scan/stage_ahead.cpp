@@ -172,13 +172,16 @@ int Want(const Reach& reach, int count) {
     if (extent.likelihood < kWantedLeast || AllCached(reach.file, extent)) continue;
     LWLockAcquire(shared_staging->lock, LW_EXCLUSIVE);
     int place = WantExtent(&shared_staging->window, name, extent, EpochSeconds(now), StagedBlocksMost(), nullptr);
-    if (place >= 0) {
+    bool full = place < 0;
+    if (!full) {
       StagedFile* staged = &shared_staging->files[place];
       int stager = staged->stager;
       *staged = {reach.file, reach.relation, GetUserId(), MyProcPid, stager, now};
       ++wanted;
     }
     LWLockRelease(shared_staging->lock);
+    // The others are less likely still.
+    if (full) break;
   }
   return wanted;
 }
@@ -233,8 +236,10 @@ void StageNext() {
     if (reach.query_id != next.fingerprint) continue;
     int expected = PredictRun(reach.reach, session->expected);
     for (int k = 0; k < expected; ++k) session->expected[k].likelihood *= next.probability;
-    wanted += Want(reach, CutExtents(session->expected, expected, reach.pattern, reach.extent_blocks, kNoBlockYet,
-                                     session->extents, kExtentsAtOnce));
+    // One extent is a part of what may be staged, not all of it.
+    uint32_t most = Min(reach.extent_blocks, static_cast<uint32_t>(StagedBlocksMost() / 8));
+    wanted += Want(reach, CutExtents(session->expected, expected, reach.pattern, most, kNoBlockYet, session->extents,
+                                     kExtentsAtOnce));
   }
   if (wanted > 0) CallStagers(wanted);
 }
