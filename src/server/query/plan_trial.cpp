@@ -72,6 +72,11 @@ struct BestOrder {
 enum class Remake : uint8_t { kShape = 0, kShapeAndRows = 1, kRows = 2 };
 constexpr Remake kRemakes[] = {Remake::kShape, Remake::kShapeAndRows, Remake::kRows};
 
+// A shape that leaves a part of the plan to the estimates needs those that it was made of.
+bool Applies(const KnownPlans& known, Remake how) {
+  return how != Remake::kShape || !TellsPart(known.best_steps, known.best_step_count);
+}
+
 void OrderBest(const KnownPlans& known, Remake how, BestOrder* best) {
   int count = 0;
   int steps = Min(Max(known.best_step_count, 0), kPlanSteps);
@@ -112,14 +117,16 @@ PlannedStmt* PlanBest(const PlanNote* note, const char* source_text, ParamListIn
   RemadeBy* last = &remade_by[fingerprint % kRemadeBy];
   Remake first = last->fingerprint == fingerprint ? last->how : Remake::kShape;
   for (Remake how : kRemakes) {
-    if (how < first) continue;
+    if (how < first || !Applies(known, how)) continue;
     OrderBest(known, how, &best);
     PlannedStmt* plan = PlanAgain(note, source_text, parameters, best.order);
-    if (!IsBest(known, how, NamePlan(plan))) continue;
+    uint64_t made = NamePlan(plan);
+    if (!IsBest(known, how, made)) continue;
     *last = {fingerprint, how};
     if (PlanNote* best_note = NoteOf(plan)) {
       best_note->origin = PlanOrigin::kLearned;
       best_note->foreign_rows = how != Remake::kShape;
+      best_note->trial = made != fingerprint;  // its kept work cannot be had again
     }
     return plan;
   }
@@ -199,6 +206,7 @@ PlannedStmt* PlanInstead(const Tracker* tracker, const KnownPlans& known, PlanTr
   if (best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
     BestOrder again;
     for (Remake how : kRemakes) {
+      if (!Applies(known, how)) continue;
       OrderBest(known, how, &again);
       PlannedStmt* made = plan(again.order, PlanOrigin::kLearned);
       if (made != nullptr && IsBest(known, how, facts->fingerprint)) return made;
@@ -295,7 +303,11 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
     }
     // When the known plan cannot be made any more, this one is on trial against its time.
     PlannedStmt* best = PlanBest(note, source_text, parameters, known, choice.preferred);
-    if (best != nullptr) return best;
+    if (best != nullptr) {
+      PlanNote* best_note = NoteOf(best);
+      if (best_note != nullptr) best_note->known_ms = choice.known_ms;
+      return best;
+    }
   }
   note->trial = true;
   note->known_ms = choice.known_ms;
