@@ -52,6 +52,28 @@ const Variant kVariants[] = {
     {"prefetch", true, "SET enable_bitmapscan = off; SET query_shaper.prefetch = on"},
 };
 
+// A nested loop looks rows up by keys without any order.
+struct Join {
+  const char* name;
+  const char* query;  // of keys(k) and reading
+};
+
+const Join kJoins[] = {
+    {"inner join", "SELECT sum(length(pad)) FROM keys JOIN reading ON id = k"},
+    {"left join", "SELECT sum(length(pad)) FROM keys LEFT JOIN reading ON scattered = k"},
+    {"semi join", "SELECT count(*) FROM keys WHERE EXISTS (SELECT FROM reading WHERE id = k AND length(pad) > 5)"},
+    {"anti join", "SELECT count(*) FROM keys WHERE NOT EXISTS (SELECT FROM reading WHERE id = k AND length(pad) > 99)"},
+};
+
+const Variant kLoops[] = {
+    {"nested loop", false, ""},
+    {"batched", true, "SET query_shaper.prefetch = on"},
+};
+
+const char* const kLoopOnly =
+    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off; SET "
+    "enable_bitmapscan = off; SET enable_indexonlyscan = off; ";
+
 struct Run {
   double ms = 0, blocks = 0;
 };
@@ -163,15 +185,22 @@ std::string QueryOf(const Case& one, double rows, double at) {
          " AND " + std::to_string(low + static_cast<long>(rows * one.share));
 }
 
+std::string JoinQuery(const Join& join, double rows, int keys, int round) {
+  return "WITH keys AS MATERIALIZED (SELECT ((hashint4(i + 77) & 2147483647)::bigint % " +
+         std::to_string(static_cast<long>(rows)) + ")::int AS k FROM generate_series(" +
+         std::to_string(1 + round * keys) + ", " + std::to_string((round + 1) * keys) + ") i) " + join.query;
+}
+
 // Catalogues and the index's root are read by planning once; the table's blocks are not.
-Run RunOnce(const ColdServer& server, const Variant& variant, const std::string& query) {
+Run RunOnce(const ColdServer& server, const Variant& variant, const std::string& query,
+            const std::string& settings = kScanOnly, const std::string& node = "Prefetch") {
   pqxx::connection connection(server.Connection());
   pqxx::nontransaction session(connection);
-  session.exec(kScanOnly + std::string(variant.settings));
+  session.exec(settings + variant.settings);
   session.exec("EXPLAIN " + query);
   const std::string plan = Value(&session, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + query);
-  const bool asked = plan.find("\"Prefetch\"") != std::string::npos;
-  if (variant.loaded && !asked) std::printf("  not planned as a prefetch scan: %s\n", query.c_str());
+  const bool asked = plan.find("\"" + node + "\"") != std::string::npos;
+  if (variant.loaded && !asked) std::printf("  planned without %s: %s\n", node.c_str(), query.c_str());
   return {NumberAfter(plan, "Execution Time"), NumberAfter(plan, "Shared Read Blocks")};
 }
 
@@ -187,20 +216,19 @@ double DiskRate(ColdServer* server, int depth) {
   return fio.status == 0 && reads != std::string::npos ? NumberAfter(fio.output.substr(reads), "iops") : 0;
 }
 
-// CPU time of a scan over cached blocks: stock, with the extension loaded but prefetch off, and on. The plan is made
+// CPU time over cached blocks: stock, with the extension loaded but prefetch off, and on. The plan is made
 // while the blocks are not cached, or it would be none of ours. Servers take turns: where the blocks come to lie in
 // memory is worth some percent.
 struct Warm {
   double stock_ms = 1e300, off_ms = 1e300, on_ms = 1e300;
 };
 
-Warm WarmTimes(ColdServer* server, double rows, int rounds) {
-  const std::string query = QueryOf(kCases[0], rows, 0.5);
+Warm WarmTimes(ColdServer* server, const std::string& query, const std::string& session_settings, int rounds) {
   Warm warm;
   const auto take_turn = [&](const char* settings, double* best) {
     pqxx::connection connection(server->Connection());
     pqxx::nontransaction session(connection);
-    session.exec(kScanOnly + std::string("SET plan_cache_mode = force_generic_plan; SET enable_bitmapscan = off; ") +
+    session.exec(session_settings + "SET plan_cache_mode = force_generic_plan; SET enable_bitmapscan = off; " +
                  settings);
     session.exec("PREPARE scan AS " + query);
     for (int i = 0; i < 3; i++) session.exec("EXECUTE scan");
@@ -217,7 +245,7 @@ Warm WarmTimes(ColdServer* server, double rows, int rounds) {
     take_turn("SET query_shaper.prefetch = on", &warm.on_ms);
     take_turn("SET query_shaper.prefetch = off", &warm.off_ms);
   }
-  std::printf("  warm: CPU of ten scans %.1f ms, prefetch off %.1f ms, nothing loaded %.1f ms\n", warm.on_ms,
+  std::printf("  warm: CPU of ten runs %.1f ms, prefetch off %.1f ms, nothing loaded %.1f ms\n", warm.on_ms,
               warm.off_ms, warm.stock_ms);
   return warm;
 }
@@ -270,6 +298,41 @@ bool SurvivesFaults(ColdServer* server, double rows, Json* result) {
   return Check("faults: share counted late >= 0.05", asked > 0 ? late / asked : 0, 0.05, 1) && met;
 }
 
+// Nested loops, cold and warm.
+bool CompareJoins(const Options& options, ColdServer* server, double rows, int rounds, Json* result) {
+  const int keys = static_cast<int>(options.Number("keys", 10000));
+  const double least = options.Number("slow", 0) > 0 ? 5 : 2.5;
+  const std::string settings = std::string(kScanOnly) + kLoopOnly;
+  bool met = true;
+  for (const Join& join : kJoins) {
+    std::vector<double> ms[2], gains;
+    for (int round = 0; round < rounds; round++) {
+      const std::string query = JoinQuery(join, rows, keys, round);
+      Run runs[2];
+      for (int i = 0; i < 2; i++) {
+        const int turn = (i + round) % 2;
+        server->Restart(kLoops[turn].loaded, true);
+        runs[turn] = RunOnce(*server, kLoops[turn], query, settings, "Batch");
+        ms[turn].push_back(runs[turn].ms);
+      }
+      gains.push_back(runs[0].ms / runs[1].ms);
+    }
+    const double gain = Quantile(gains, 0.5);
+    std::printf("%s: nested loop %.0f ms, batched %.0f ms; gain %.2f\n", join.name, Quantile(ms[0], 0.5),
+                Quantile(ms[1], 0.5), gain);
+    char what[80];
+    std::snprintf(what, sizeof what, "%s: gain >= %.1f", join.name, least);
+    met = Check(what, gain, least, 1e9) && met;
+    Json json;
+    json.Set("nested_loop_ms", Json::Array(ms[0])).Set("batched_ms", Json::Array(ms[1]));
+    result->Set(join.name, std::move(json));
+    std::fflush(stdout);
+  }
+  const Warm warm = WarmTimes(server, JoinQuery(kJoins[0], rows, keys, 0), settings, rounds + 2);
+  result->Set("warm_join_cpu_ratio", warm.on_ms / warm.stock_ms);
+  return Check("warm nested loop: CPU to stock <= 1.05", warm.on_ms / warm.stock_ms, 0, 1.05) && met;
+}
+
 std::string LoadReading(const Options& options, const std::string&) {
   const std::string rows = std::to_string(static_cast<long>(options.Number("rows", 20000000)));
   return "sh -c " + ShellQuote("createdb reading && psql -X -q -v ON_ERROR_STOP=1 -v rows=" + rows + " -d reading -f " +
@@ -297,7 +360,9 @@ Verdict RunPrefetch(const Options& options) {
       .Set("delay_us", options.Number("slow", 0))
       .Set("disk_depth_1", single)
       .Set("disk_depth_32", disk);
+  const std::string only = options.Text("only", "");
   for (const Case& one : kCases) {
+    if (only == "joins") break;
     std::vector<double> ms[3], rates, against_stock, against_bitmap;
     for (int round = 0; round < rounds; round++) {
       const std::string query = QueryOf(one, rows, 0.1 + 0.25 * round);
@@ -333,10 +398,13 @@ Verdict RunPrefetch(const Options& options) {
     result.Set(name, std::move(json.Set("blocks_per_second", Json::Array(rates))));
     std::fflush(stdout);
   }
-  const Warm warm = WarmTimes(&server, rows, rounds + 2);
-  met = Check("warm: CPU to stock <= 1.02", warm.on_ms / warm.stock_ms, 0, 1.02) && met;
-  result.Set("warm_cpu_ratio", warm.on_ms / warm.stock_ms).Set("warm_cpu_to_off", warm.on_ms / warm.off_ms);
-  if (slow) met = SurvivesFaults(&server, rows, &result) && met;
+  if (only != "joins") {
+    const Warm warm = WarmTimes(&server, QueryOf(kCases[0], rows, 0.5), kScanOnly, rounds + 2);
+    met = Check("warm: CPU to stock <= 1.02", warm.on_ms / warm.stock_ms, 0, 1.02) && met;
+    result.Set("warm_cpu_ratio", warm.on_ms / warm.stock_ms).Set("warm_cpu_to_off", warm.on_ms / warm.off_ms);
+    if (slow) met = SurvivesFaults(&server, rows, &result) && met;
+  }
+  if (only != "scans") met = CompareJoins(options, &server, rows, rounds, &result) && met;
   WriteResult(options, slow ? "prefetch_slow" : "prefetch", std::move(result));
   return met ? Verdict::kMet : Verdict::kMissed;
 }

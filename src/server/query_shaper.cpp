@@ -5,6 +5,7 @@
 #include "server/query/executor_hooks.h"
 #include "server/query/shadow_launch.h"
 #include "server/query/plan_note.h"
+#include "server/scan/batch_path.h"
 #include "server/scan/bitmap_ahead.h"
 #include "server/scan/prefetch_path.h"
 #include "server/scan/stage_ahead.h"
@@ -29,6 +30,7 @@ void _PG_init(void) {
   InstallSharedState();
   InstallPlannerHooks();
   InstallPrefetch();
+  InstallBatches();
   // Before what counts rows, which stands over this.
   InstallBitmapAhead();
   InstallExecutorHooks();

@@ -57,7 +57,7 @@ bool CoveredRelations(const PlanNodeOf* plan, const PlanNote* note, Relids* reli
     case T_ValuesScan:
       return AddRelation(note, reinterpret_cast<const Scan*>(plan)->scanrelid, relids);
     case T_CustomScan: {
-      if (ScanBelowPrefetch(plan) != nullptr) return CoveredRelations(ScanBelowPrefetch(plan), note, relids);
+      if (PlanReadAhead(plan) != nullptr) return CoveredRelations(PlanReadAhead(plan), note, relids);
       if (KeptWorkOf(plan) < 0) return false;
       const Bitmapset* flat = reinterpret_cast<const CustomScan*>(plan)->custom_relids;
       for (int i = -1; (i = bms_next_member(flat, i)) >= 0;)

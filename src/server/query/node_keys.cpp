@@ -363,7 +363,9 @@ Place WalkJoin(Mapping* mapping, const Plan* plan, const Around& around) {
   if (IsA(plan, NestLoop)) {
     right.repeated = true;
     // A unique match ends its loop early with all there is.
-    if (join->inner_unique) right.loops_from = outerPlan(plan)->plan_node_id;
+    const Plan* source = PlanBelowBatch(outerPlan(plan));
+    if (source == nullptr) source = outerPlan(plan);
+    if (join->inner_unique) right.loops_from = source->plan_node_id;
     right.cut_short |= join->inner_unique || join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI;
     supply = {reinterpret_cast<const NestLoop*>(plan), around.supplies};
     if (supply.join->nestParams != NIL) right.supplies = &supply;
@@ -409,7 +411,7 @@ Place Walk(Mapping* mapping, const Plan* plan, Around around) {
     case T_ForeignScan:
       return PlaceOfFlat(mapping, reinterpret_cast<const ForeignScan*>(plan)->fs_relids);
     case T_CustomScan:
-      if (ScanBelowPrefetch(plan) != nullptr) return Walk(mapping, ScanBelowPrefetch(plan), scan);
+      if (PlanReadAhead(plan) != nullptr) return Walk(mapping, PlanReadAhead(plan), scan);
       return PlaceOfFlat(mapping, reinterpret_cast<const CustomScan*>(plan)->custom_relids);
     case T_SubqueryScan: {
       auto* subquery = reinterpret_cast<const SubqueryScan*>(plan);

@@ -2,6 +2,7 @@
 
 #include "server/query/plan_keys.h"
 
+#include "server/prefetch_plan.h"
 extern "C" {
 #include "access/htup_details.h"
 #include "catalog/pg_statistic.h"
@@ -65,6 +66,10 @@ bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int plac
     case T_Unique:
     case T_LockRows:
       return PlanColumnIsUnique(statement, outerPlan(plan), column->varattno, depth + 1);
+    case T_CustomScan: {
+      const Plan* below = PlanReadAhead(plan);
+      return below != nullptr && PlanColumnIsUnique(statement, below, column->varattno, depth + 1);
+    }
     case T_Agg: {
       auto* agg = reinterpret_cast<const Agg*>(plan);
       return agg->numCols == 1 && agg->groupingSets == NIL && !DO_AGGSPLIT_SKIPFINAL(agg->aggsplit) &&

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "core/base/hash.h"
+#include "server/prefetch_plan.h"
 #include "server/query/plan_keys.h"
 #include "server/query/plan_reader.h"
 extern "C" {
@@ -260,6 +261,8 @@ void ReadMembers(Reader* reader, const List* plans, int parent, bool under_gathe
 
 void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool under_gather, int level) {
   if (plan == nullptr) return;
+  // Its rows are those of the plan below, in step but for the few that are read ahead.
+  if (PlanBelowBatch(plan) != nullptr) plan = PlanBelowBatch(plan);
   PlanTree* tree = reader->tree;
   if (tree->count >= kMaxPlanNodes || level > 200) {
     ++tree->left_out;

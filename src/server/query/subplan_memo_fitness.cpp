@@ -117,7 +117,7 @@ const char* NodeRefusal(PlanState* state) {
     case T_SampleScan:
       return "a sampled scan in the subplan";
     case T_CustomScan:
-      return IsMemo(state) || ScanBelowPrefetch(plan) != nullptr ? nullptr : "a custom scan in the subplan";
+      return IsMemo(state) || PlanReadAhead(plan) != nullptr ? nullptr : "a custom scan in the subplan";
     default:
       return "a kind of node in the subplan whose rows may differ from run to run";
   }
