@@ -103,24 +103,28 @@ CustomPath* PathOver(const Offer& offer, const IndexPath* index) {
   return MakePath(index, Max(reads * (1 - factor), index->path.total_cost * 1e-6));
 }
 
+List* PathsOver(const Offer& offer, const List* paths) {
+  List* made = NIL;
+  ListCell* cell;
+  foreach (cell, paths) {
+    if (!Suitable(static_cast<Path*>(lfirst(cell)))) continue;
+    CustomPath* path = PathOver(offer, static_cast<const IndexPath*>(lfirst(cell)));
+    if (path != nullptr) made = lappend(made, path);
+  }
+  return made;
+}
+
 void OfferPaths(PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* entry) {
   Offer offer = {rel, UncachedShare(entry->relid, rel->pages), 0, 0};
   get_tablespace_page_costs(rel->reltablespace, &offer.random_cost, &offer.sequential_cost);
+  // All are made before one is added, which may free others of the list.
+  List* serial = PathsOver(offer, rel->pathlist);
+  List* partial = PathsOver(offer, rel->partial_pathlist);
   ListCell* cell;
-  List* paths = list_copy(rel->pathlist);
-  foreach (cell, paths) {
-    if (!Suitable(static_cast<Path*>(lfirst(cell)))) continue;
-    CustomPath* path = PathOver(offer, static_cast<const IndexPath*>(lfirst(cell)));
-    if (path != nullptr) add_path(rel, &path->path);
-  }
-  list_free(paths);
-  paths = list_copy(rel->partial_pathlist);
-  foreach (cell, paths) {
-    if (!Suitable(static_cast<Path*>(lfirst(cell)))) continue;
-    CustomPath* path = PathOver(offer, static_cast<const IndexPath*>(lfirst(cell)));
-    if (path != nullptr) add_partial_path(rel, &path->path);
-  }
-  list_free(paths);
+  foreach (cell, serial) add_path(rel, static_cast<Path*>(lfirst(cell)));
+  foreach (cell, partial) add_partial_path(rel, static_cast<Path*>(lfirst(cell)));
+  list_free(serial);
+  list_free(partial);
 }
 
 // Temporary relations have buffers of their own; a constant qual would stand between this node and its index scan.
