@@ -358,7 +358,8 @@ bool TrialFailed(Tracker* tracker, double elapsed_ms) {
 void GiveUpTrial(Tracker* tracker) {
   static PlanTree tree;
   static StatementFacts facts;
-  if (tracker->trial_over || !(tracker->trial.known_ms > 0)) return;
+  // The tick has decided, and time has passed until the plan came to a point between two rows.
+  if (!TrialFailed(tracker, PlanElapsedMs(tracker))) return;
   bool for_good = false;
   const char* obstacle = ObstacleToSwap(tracker, &for_good);
   if (obstacle != nullptr) {
