@@ -390,6 +390,24 @@ CREATE VIEW known_plans WITH (security_barrier) AS
     OR EXISTS (SELECT FROM query_shaper.history_data h
       WHERE h.query_id = d.query_id AND pg_catalog.pg_has_role(current_user, h.user_id, 'USAGE'));
 
+-- Chapter: pool.
+
+CREATE FUNCTION _pool_rows(
+  OUT resource text, OUT capacity bigint, OUT reserved bigint, OUT used bigint, OUT waiting int, OUT free bigint)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 3
+AS 'MODULE_PATHNAME', 'query_shaper_pool';
+
+CREATE VIEW pool AS SELECT * FROM query_shaper._pool_rows();
+
+CREATE FUNCTION _reservation_rows(
+  OUT reservation uuid, OUT pid int, OUT session text, OUT source text, OUT memory_kb bigint, OUT workers int,
+  OUT confidence float8, OUT expires timestamptz, OUT query_id bigint, OUT usename text, OUT wanted_kb bigint,
+  OUT wanted_workers int, OUT io_depth int, OUT slice text, OUT since timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 20
+AS 'MODULE_PATHNAME', 'query_shaper_reservations';
+
+CREATE VIEW reservations WITH (security_barrier) AS SELECT * FROM query_shaper._reservation_rows();
+
 -- Chapter: metrics.
 
 CREATE FUNCTION _metric_rows(OUT name text, OUT type text, OUT help text, OUT labels jsonb, OUT value float8)
@@ -399,6 +417,6 @@ AS 'MODULE_PATHNAME', 'query_shaper_metrics';
 CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
 
 GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates, known_plans,
-  access_patterns, partition_hints, staging TO PUBLIC;
+  access_patterns, partition_hints, staging, pool, reservations TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;

@@ -2,6 +2,7 @@
 #include "pg/pg.h"
 
 #include "pg/compat.h"
+#include "server/pool/shared_pool.h"
 #include "server/query/executor_hooks.h"
 #include "server/query/shadow_launch.h"
 #include "server/query/plan_note.h"
@@ -28,6 +29,7 @@ void _PG_init(void) {
   if (!process_shared_preload_libraries_in_progress) return;
   EnableQueryId();
   InstallSharedState();
+  InstallSharedPool();
   InstallPlannerHooks();
   InstallPrefetch();
   InstallBatches();

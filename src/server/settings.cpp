@@ -15,17 +15,28 @@ namespace query_shaper {
 
 namespace settings {
 int access_patterns_max = 128;
+int admission = kSwitchOff;
+int admission_min_time_ms = 1000;
+int admission_priority = 0;
+bool admission_refuse = false;
+int admission_timeout_ms = 60000;
 int early_stage_rows = 10000;
 int early_stage_time_ms = 100;
 int events_max = 10000;
+#ifdef QUERY_SHAPER_FAULT_POINTS
+char* fake_group = nullptr;
+#endif
 int grow_memory = kSwitchOn;
 int half_life_s = 14 * 24 * 3600;
 int history_max = 5000;
+int io_pool = 256;
 int late_tracking_ms = 100;
 int learn_rows = kSwitchOn;
 int max_databases = 16;
 int max_predicted_time_ms = 0;
 int memoize_subplans = kSwitchOn;
+int memory = kSwitchOn;
+char* memory_pool = nullptr;
 double min_cost = 1000;
 int mode = kModeShape;
 char* partition_hint = nullptr;
@@ -50,6 +61,7 @@ double shadow_fraction = 0.01;
 int shadow_min_time_ms = 2000;
 int tick_interval_ms = 10;
 int tracked_nest_levels = 4;
+int workers = kSwitchOn;
 }  // namespace settings
 
 static const struct config_enum_entry kModes[] = {
@@ -105,10 +117,43 @@ static bool CheckPartitionHint(char** value, void**, GucSource) {
   return wrong == nullptr;
 }
 
+static bool ParsePool(const char* value, double* kb, const char** hint) {
+  if (pg_strcasecmp(value, "auto") == 0) {
+    *kb = -1;
+    return true;
+  }
+  constexpr double kMostKb = 1e14;  // what a holding can count is above
+  return parse_real(value, kb, GUC_UNIT_KB, hint) && *kb >= 0 && *kb <= kMostKb;
+}
+
+static double pool_kb = -1;
+
+static bool CheckMemoryPool(char** value, void** extra, GucSource) {
+  const char* hint = nullptr;
+  auto* kept = static_cast<double*>(malloc(sizeof(double)));  // freed by the server, by free()
+  if (kept == nullptr) return false;
+  *extra = kept;
+  if (*value != nullptr && ParsePool(*value, kept, &hint)) return true;
+  GUC_check_errdetail("The value is \"auto\" or a size.");
+  if (hint != nullptr) GUC_check_errhint("%s", hint);
+  free(kept);
+  *extra = nullptr;
+  return false;
+}
+
+static void AssignMemoryPool(const char*, void* extra) {
+  if (extra != nullptr) pool_kb = *static_cast<double*>(extra);
+}
+
+int64 MemoryPoolKb() { return static_cast<int64>(pool_kb); }
+
 bool LimitsAct() { return limits_mode == kModeShape; }
 bool LimitsAdvise() { return limits_mode == kModeAdvise; }
 
-bool LimitsBind() { return LimitsAct() && (settings::runaway >= kRunawayPause || settings::max_predicted_time_ms > 0); }
+bool LimitsBind() {
+  return LimitsAct() && (settings::runaway >= kRunawayPause || settings::max_predicted_time_ms > 0 ||
+                         settings::admission == kSwitchOn);
+}
 
 constexpr double kLimitsMinCost = 1000;
 constexpr int kLimitsLateTrackingMs = 1000;
@@ -130,6 +175,24 @@ void DefineSettings() {
                             "Sets the number of relations and indexes whose access patterns are kept in shared memory.",
                             "Shared memory is sized by it at server start.", &access_patterns_max, access_patterns_max,
                             16, 100000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("query_shaper.admission",
+                           "Sets whether a statement waits until the memory that it is predicted to need is free.",
+                           "Statements predicted short and nested ones never wait.", &admission, admission, kSwitches,
+                           PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.admission_min_time",
+                          "Sets the predicted time below which a statement never waits for memory.", nullptr,
+                          &admission_min_time_ms, admission_min_time_ms, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.admission_priority", "Sets the priority of statements that wait for memory.",
+                          "A statement that waits gains one point per second.", &admission_priority, admission_priority,
+                          -1000, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("query_shaper.admission_refuse",
+                           "Sets whether a statement that has waited for admission_timeout is refused.",
+                           "Otherwise it runs with the memory that is free.", &admission_refuse, admission_refuse,
+                           PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.admission_timeout", "Sets how long a statement waits for memory at most.",
+                          nullptr, &admission_timeout_ms, admission_timeout_ms, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
   DefineCustomIntVariable("query_shaper.early_stage_rows",
                           "Sets the number of processed rows after which a prediction is revised.", nullptr,
                           &early_stage_rows, early_stage_rows, 1, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -140,6 +203,8 @@ void DefineSettings() {
                           "Sets the number of events and of predictions kept in each database.", nullptr, &events_max,
                           events_max, 100, 10000000, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
 #ifdef QUERY_SHAPER_FAULT_POINTS
+  DefineCustomStringVariable("query_shaper.fake_group", "Names the folder that stands for a control group, for tests.",
+                             nullptr, &fake_group, "", PGC_SIGHUP, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr,
                              &pg::fault, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 #endif
@@ -154,6 +219,9 @@ void DefineSettings() {
                             "Sets the number of statements with their plans remembered in each database.",
                             "Shared memory is sized by it at server start.", &history_max, history_max, 100, 1000000,
                             PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.io_pool",
+                          "Sets how many requests for blocks statements may have under way at once.", nullptr, &io_pool,
+                          io_pool, 0, 65536, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("query_shaper.late_tracking",
                           "Sets the running time after which a statement that was planned cheaper than min_cost is "
                           "tracked all the same.",
@@ -172,6 +240,12 @@ void DefineSettings() {
   DefineSwitch("query_shaper.memoize_subplans",
                "Sets whether results of correlated subqueries are kept by the values of their parameters.", nullptr,
                &memoize_subplans);
+  DefineSwitch("query_shaper.memory", "Sets whether statements get memory from the pool by their predicted need.",
+               nullptr, &memory);
+  DefineCustomStringVariable("query_shaper.memory_pool",
+                             "Sets how much memory the statements of all sessions may have together.",
+                             "auto: what the control group or the machine has, less shared buffers.", &memory_pool,
+                             "auto", PGC_SIGHUP, 0, CheckMemoryPool, AssignMemoryPool, nullptr);
   DefineCustomRealVariable("query_shaper.min_cost", "Sets the planned cost below which a statement is only counted.",
                            nullptr, &min_cost, min_cost, 0, 1e15, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomEnumVariable("query_shaper.mode", "Sets what the extension does to queries.",
@@ -244,6 +318,8 @@ void DefineSettings() {
   DefineCustomIntVariable("query_shaper.tracked_nest_levels", "Sets how many levels of nested statements are tracked.",
                           "1 tracks only the statements that clients send.", &tracked_nest_levels, tracked_nest_levels,
                           1, 4, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineSwitch("query_shaper.workers", "Sets whether the number of parallel workers follows predictions and the pool.",
+               nullptr, &workers);
   MarkGUCPrefixReserved("query_shaper");
 }
 

@@ -13,17 +13,28 @@ enum Runaway { kRunawayOff = 0, kRunawayAdvise = 1, kRunawayPause = 2, kRunawayC
 
 namespace settings {
 extern int access_patterns_max;
+extern int admission;  // Switch
+extern int admission_min_time_ms;
+extern int admission_priority;
+extern bool admission_refuse;
+extern int admission_timeout_ms;
 extern int early_stage_rows;
 extern int early_stage_time_ms;
 extern int events_max;
+#ifdef QUERY_SHAPER_FAULT_POINTS
+extern char* fake_group;  // folder that stands for the server's control group
+#endif
 extern int grow_memory;  // Switch
 extern int half_life_s;
 extern int history_max;
+extern int io_pool;
 extern int late_tracking_ms;
 extern int learn_rows;  // Switch
 extern int max_databases;
 extern int max_predicted_time_ms;  // 0: no limit
 extern int memoize_subplans;       // Switch
+extern int memory;                 // Switch
+extern char* memory_pool;
 extern double min_cost;
 extern int mode;
 extern char* partition_hint;
@@ -49,6 +60,7 @@ extern double shadow_fraction;
 extern int shadow_min_time_ms;
 extern int tick_interval_ms;
 extern int tracked_nest_levels;
+extern int workers;  // Switch
 }  // namespace settings
 
 // Whether a capability acts, or only says in `events` what it would do.
@@ -66,6 +78,9 @@ bool LimitsAdvise();
 bool LimitsBind();
 double TrackedFromCost();
 int TrackedLateFromMs();  // 0: never
+
+// The setting memory_pool in kB, below 0: auto.
+int64 MemoryPoolKb();
 
 // Called by _PG_init. Settings of the postmaster are only defined while shared_preload_libraries is being processed.
 void DefineSettings();

@@ -238,6 +238,13 @@ enum Metric {
   kMetricStagedHits,
   kMetricStagingFailed,
   kMetricStagerStarts,
+  kMetricReservations,
+  kMetricReservationsShort,
+  kMetricReservationsRefused,
+  kMetricPoolUnmetKb,
+  kMetricPoolUnmetWorkers,
+  kMetricQueued,
+  kMetricQueueTimeouts,
   kMetrics
 };
 

@@ -2,6 +2,8 @@
 #include "pg/pg.h"
 
 #include "pg/guard.h"
+#include "server/pool/pool_demand.h"
+#include "server/pool/waiting_turn.h"
 #include "server/shared_rows.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
@@ -68,13 +70,22 @@ static const MetricText kMetricTexts[] = {
     {kMetricStagingFailed, "staging_failed_total",
      "Extents that could not be staged, or whose stager died; their blocks were read in the ordinary way."},
     {kMetricStagerStarts, "stager_starts_total", "Stagers started."},
+    {kMetricReservations, "reservations_total", "Reservations made in the pool."},
+    {kMetricReservationsShort, "reservations_short_total", "Reservations that got less memory than they wanted."},
+    {kMetricReservationsRefused, "reservations_refused_total",
+     "Statements without a reservation because their process had as many as it can."},
+    {kMetricPoolUnmetKb, "pool_unmet_memory_kb_total", "Memory that reservations wanted and the pool had not."},
+    {kMetricPoolUnmetWorkers, "pool_unmet_workers_total", "Workers that reservations wanted and the pool had not."},
+    {kMetricQueued, "queued_total", "Statements that waited for memory."},
+    {kMetricQueueTimeouts, "queue_timeouts_total", "Statements that waited for memory as long as they may."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
 
-static void PutMetric(ReturnSetInfo* sink, const char* name, const char* type, const char* help, double value) {
+static void PutMetric(ReturnSetInfo* sink, const char* name, const char* type, const char* help, double value,
+                      const char* labels = "{}") {
   bool nulls[5] = {};
   Datum values[5] = {CStringGetTextDatum(name), CStringGetTextDatum(type), CStringGetTextDatum(help),
-                     DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")), Float8GetDatum(value)};
+                     DirectFunctionCall1(jsonb_in, CStringGetDatum(const_cast<char*>(labels))), Float8GetDatum(value)};
   tuplestore_putvalues(sink->setResult, sink->setDesc, values, nulls);
 }
 
@@ -144,12 +155,39 @@ static void PutGauges(ReturnSetInfo* sink) {
             shared_rows->plans_capacity);
 }
 
+static void PutSlice(ReturnSetInfo* sink, int kind, int resource, const PoolDemand& demand) {
+  char labels[128];
+  std::snprintf(labels, sizeof labels, "{\"resource\": \"%s\", \"slice\": \"%s\"}", PoolResourceName(resource),
+                SliceKindName(kind));
+  PutMetric(sink, "pool_slice_held", "gauge", "What reservations of a kind of slice hold: kB, workers, requests.",
+            static_cast<double>(demand.running[kind].held[resource]), labels);
+  PutMetric(sink, "pool_slice_unmet", "gauge",
+            "What reservations of a kind of slice want more, and statements that wait: kB, workers, requests.",
+            static_cast<double>(demand.running[kind].unmet[resource] + demand.waiting[kind].unmet[resource]), labels);
+}
+
+static void PutPool(ReturnSetInfo* sink) {
+  PoolDemand demand;
+  ReadPoolDemand(&demand);
+  for (int r = 0; r < kPoolResources; ++r) {
+    char labels[64];
+    std::snprintf(labels, sizeof labels, "{\"resource\": \"%s\"}", PoolResourceName(r));
+    PutMetric(sink, "pool_capacity", "gauge", "What the pool has: kB, workers, requests.",
+              static_cast<double>(CapacityOf(shared_pool->accounts[r])), labels);
+    PutMetric(sink, "pool_reserved", "gauge", "What of the pool is reserved: kB, workers, requests.",
+              static_cast<double>(ReservedOf(shared_pool->accounts[r])), labels);
+    for (int kind = 0; kind < kSliceKinds; ++kind) PutSlice(sink, kind, r, demand);
+  }
+  PutMetric(sink, "pool_waiting", "gauge", "Statements that wait for memory now.", LineLength());
+}
+
 QUERY_SHAPER_FUNCTION(query_shaper_metrics) {
   RequireSharedState();
   InitMaterializedSRF(fcinfo, 0);
   auto* const sink = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   PutCounters(sink);
   PutGauges(sink);
+  PutPool(sink);
   return 0;
 }
 

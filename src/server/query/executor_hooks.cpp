@@ -4,6 +4,7 @@
 
 #include "server/query/outcome.h"
 #include "server/query/carry_out.h"
+#include "server/query/memory_claim.h"
 #include "server/query/pause.h"
 #include "server/query/plan_trial.h"
 #include "server/query/replan.h"
@@ -152,6 +153,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
         SwapPlan(&frame);
       } else {
         if (tracker != nullptr) HoldLookAlike(tracker);
+        if (tracker != nullptr && first) WaitForMemory(tracker);
         if (tracker != nullptr && first) ConsiderShadow(tracker);
         if (frame.level > 0 && PauseWanted()) HoldHere();
       }
@@ -212,6 +214,7 @@ void StartHook(QueryDesc* query, int flags) {
   CheckBeforeRun(tracker);
   BeginTrial(tracker);
   InstallMemos(tracker);
+  ClaimMemory(tracker);
 }
 
 void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
@@ -259,8 +262,12 @@ void EndHook(QueryDesc* query) {
   ReportMemos(tracker, false);
   NoteGivenUp(tracker);
   TakeEndedPlans(tracker, &ended);
+  // What it reserved is given back when it is free.
+  int reservation = tracker->reservation;
+  tracker->reservation = kNoReservation;
   ReleaseTracker(tracker);
   previous_end(query);
+  PoolRelease(reservation);
   FreeEndedPlans(query, ended);
 }
 

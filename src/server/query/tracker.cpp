@@ -50,6 +50,7 @@ static Tracker* ClaimTracker(QueryDesc* query) {
     tracker.used = 1;
     tracker.query = query;
     tracker.slot_level = -1;
+    tracker.reservation = kNoReservation;
     ++trackers_used;
     return &tracker;
   }
@@ -489,6 +490,7 @@ static void HandRowsToLeader(Tracker* tracker) {
 void ReleaseTracker(Tracker* tracker) {
   if (!tracker->used) return;
   EndShadow(tracker, false);
+  PoolRelease(tracker->reservation);
   Unpublish(tracker);
   if (tracker->worker) {
     if (tracker->attached) HandRowsToLeader(tracker);

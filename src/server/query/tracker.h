@@ -4,6 +4,7 @@
 #include "core/decide/discrepancy.h"
 #include "core/decide/plan_guard.h"
 #include "core/track/progress.h"
+#include "server/pool/shared_pool.h"
 #include "server/query/grow_memory.h"
 #include "server/query/runaway.h"
 #include "server/query/statement_facts.h"
@@ -90,6 +91,9 @@ struct Tracker {
   BufferUsage buffers_start;
   BufferUsage buffers;  // gathered in finished calls
   int64_t peak_memory_kb;
+  PoolClaim claim;  // of the pool
+  PoolGrant grant;
+  int reservation;  // kNoReservation: none
   uint64_t fingerprint;
   PlanChanges changes;
   bool comparing;      // discrepancy_test has begun with the running plan

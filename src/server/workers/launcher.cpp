@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "server/pool/shared_pool.h"
 #include "server/shared_state.h"
 #include "server/store/shared_profiles.h"
 #include "server/workers/launcher.h"
@@ -205,6 +206,7 @@ void Launch() {
   launched = static_cast<Launched*>(
       MemoryContextAllocZero(TopMemoryContext, sizeof(Launched) * static_cast<Size>(shared->databases)));
   MemoryContextSwitchTo(TopMemoryContext);
+  PublishPoolSettings();
   DatabaseList seeds = ListDatabases();
   TimestampTz looked_for_vanished = GetCurrentTimestamp();
 
@@ -223,6 +225,7 @@ void Launch() {
     if (ConfigReloadPending) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
+      PublishPoolSettings();
     }
   }
   proc_exit(1);

@@ -1,0 +1,12 @@
+// What the pool may give away, followed live: by the setting, or by the limits of the server's control groups and of
+// the machine.
+#pragma once
+#include "server/pool/shared_pool.h"
+
+namespace query_shaper {
+
+// Looks at the limits when nobody has for a second; whoever needs a figure calls it first, so that an idle server is
+// not woken. System calls and plain memory alone: signal context.
+void FollowPoolCapacity();
+
+}  // namespace query_shaper
