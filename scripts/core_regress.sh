@@ -10,7 +10,8 @@
 #   LEARN=0     plans no statement with learned rows. By default all are but those that EXPLAIN shows: rows may come in
 #               another order
 #   FORCED=1    plans of running statements are replaced at every occasion, at other nodes and rows each time
-#   PREFETCH=1  every B-tree index scan is planned as a prefetch scan that looks 64 blocks ahead, cached or not
+#   PREFETCH=1  every B-tree index scan is planned as a prefetch scan that looks 64 blocks ahead, cached or not; nested
+#               loops over index scans read their outer rows ahead; what sessions read is staged by two stagers
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -73,7 +74,7 @@ if [ "${PREFETCH:-0}" = 1 ]; then
   stage_options=(QUERY_SHAPER_FAULTS=1)
   ours_conf+=(
     "query_shaper.fault = 'prefetch:force'" "query_shaper.prefetch = on" "query_shaper.prefetch_distance = 64"
-    "query_shaper.plain_explain = on"
+    "query_shaper.prefetch_stagers = 2" "query_shaper.plain_explain = on"
   )
 fi
 

@@ -236,6 +236,7 @@ enum Metric {
   kMetricPredictionsLate,
   kMetricStagedBlocks,
   kMetricStagedHits,
+  kMetricStagedLate,
   kMetricStagingFailed,
   kMetricStagerStarts,
   kMetricReservations,

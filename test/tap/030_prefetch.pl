@@ -15,7 +15,7 @@ my $node = new_node('prefetch', 'shared_buffers = 8MB', "query_shaper.fault = 'p
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION query_shaper;
-CREATE TABLE item(id int PRIMARY KEY, k int, g int, t text COLLATE "C", v numeric, gone int) WITH (fillfactor = 80);
+CREATE TABLE item(id int PRIMARY KEY, k int, g int, t text COLLATE "C", v numeric, gone int) WITH (fillfactor = 80, autovacuum_enabled = off);
 INSERT INTO item SELECT i, (hashint4(i) & 2147483647) % 3000, i % 97, 'x' || (i % 1000), i * 0.5, i
   FROM generate_series(1, 30000) i;
 UPDATE item SET k = NULL WHERE id % 211 = 0;
@@ -38,11 +38,18 @@ INSERT INTO part SELECT (hashint4(i) & 2147483647) % 3000, i FROM generate_serie
 CREATE INDEX ON part(k);
 CREATE UNLOGGED TABLE loose AS SELECT * FROM plain;
 CREATE INDEX ON loose(k);
+CREATE TABLE named(n name, i int);
+INSERT INTO named SELECT 'name_' || (hashint4(i) & 4095), i FROM generate_series(1, 5000) i;
+CREATE INDEX named_n ON named(n, i);
 VACUUM ANALYZE;
+UPDATE item SET v = v WHERE id % 1000 < 150;
+UPDATE named SET i = i WHERE i % 100 < 20;
 SQL
 
 my $plain = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off; ';
 my $nested = "$plain SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;";
+my $only = 'SET enable_seqscan = off; SET enable_bitmapscan = off;';
+my $joins_off = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;';
 my $merged = "$plain SET enable_hashjoin = off; SET enable_nestloop = off; SET enable_sort = off; SET enable_material = off;";
 my $parallel = "$plain SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
   . ' SET min_parallel_index_scan_size = 0; SET min_parallel_table_scan_size = 0;';
@@ -92,6 +99,19 @@ my @queries = (
 	[ 'parallel', $parallel, 'SELECT count(*), sum(id) FROM item WHERE k BETWEEN 10 AND 2500' ],
 	[ 'parallel in order', $parallel, 'SELECT k FROM item WHERE k BETWEEN 10 AND 600 ORDER BY k' ],
 	[ 'parallel nested', "$parallel $nested", 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON i.k = p.k WHERE p.id < 3000' ],
+	[ 'index-only', $only, 'SELECT k FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k' ],
+	[ 'index-only backward', $only, 'SELECT k FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k DESC' ],
+	[ 'index-only count', $only, 'SELECT count(*) FROM item WHERE k < 900' ],
+	[ 'index-only arrays', $only, 'SELECT g, k FROM item WHERE g IN (3,4,5,90) AND k > 2000 ORDER BY g, k DESC' ],
+	[ 'index-only filter', $only, 'SELECT k * 2 FROM item WHERE g = 5 AND k % 7 = 1 ORDER BY k' ],
+	[ 'index-only names', $only, "SELECT n, i FROM named WHERE n BETWEEN 'name_1' AND 'name_3' ORDER BY n, i" ],
+	[ 'index-only nulls', $only, 'SELECT count(*) FROM item WHERE k IS NULL' ],
+	[ 'index-only limit', $only, 'SELECT k FROM item WHERE k > 700 ORDER BY k OFFSET 900 LIMIT 25' ],
+	[ 'index-only join', "$only $joins_off", 'SELECT count(*), sum(i.k) FROM keys n JOIN item i ON i.k = n.a' ],
+	[ 'index-only anti join', "$only $joins_off", 'SELECT count(*), sum(a) FROM keys n WHERE NOT EXISTS (SELECT 1 FROM item i WHERE i.k = n.a)' ],
+	[ 'index-only merge join', "$merged SET enable_indexonlyscan = on;", 'SELECT count(*), sum(k) FROM plain p JOIN item i USING (k)' ],
+	[ 'index-only lateral', "$only $joins_off", 'SELECT n.a, l.k FROM keys n, LATERAL (SELECT k FROM item i WHERE i.k < n.a ORDER BY i.k DESC LIMIT 3) l ORDER BY 1, 2' ],
+	[ 'index-only parallel', "$parallel SET enable_indexonlyscan = on;", 'SELECT count(*), sum(k) FROM item WHERE k BETWEEN 10 AND 2500' ],
 	[ 'locking', $plain, 'SELECT id FROM item WHERE k BETWEEN 100 AND 120 ORDER BY k, id FOR UPDATE' ],
 	[ 'update', $plain, 'WITH w AS (UPDATE item SET v = v + 1 WHERE k BETWEEN 100 AND 200 RETURNING id, v) SELECT count(*), sum(v) FROM w' ],
 	[ 'update of the key', $plain, 'WITH w AS (UPDATE item SET k = k + 1 WHERE k BETWEEN 100 AND 2000 RETURNING id, k) SELECT count(*), sum(k) FROM w' ],
@@ -119,7 +139,7 @@ for my $case (@queries)
 	my ($stock, $ours) = both($settings, "$query;");
 	is($ours, $stock, "$name: the same rows");
 	my $plan = $node->safe_psql('postgres', "$settings SET query_shaper.prefetch = on; EXPLAIN (COSTS OFF) $query");
-	like($plan, qr/Custom Scan \(Prefetch\)/, "$name: by a prefetch scan");
+	like($plan, $name =~ /^index-only/ ? qr/Custom Scan \(Prefetch\).*\n.*Index Only Scan/ : qr/Custom Scan \(Prefetch\)/, "$name: by a prefetch scan");
 }
 
 # Cursors that turn, jump and are written through.
@@ -139,6 +159,14 @@ is($ours, $stock, 'scroll cursor over arrays: the same rows');
 	'FETCH 200 FROM c; UPDATE item SET v = -1 WHERE CURRENT OF c; FETCH 1 FROM c; DELETE FROM item WHERE CURRENT OF c; FETCH 1 FROM c;',
 	'CLOSE c; SELECT id, v FROM item WHERE v = -1; SELECT count(*) FROM item;');
 is($ours, $stock, 'WHERE CURRENT OF: the same row');
+($stock, $ours) = both($only, join "\n",
+	'DECLARE c CURSOR FOR SELECT k FROM item WHERE k BETWEEN 100 AND 400;',
+	'FETCH 200 FROM c; UPDATE item SET t = $$y$$ WHERE CURRENT OF c; FETCH 1 FROM c; DELETE FROM item WHERE CURRENT OF c; FETCH 1 FROM c;',
+	'CLOSE c; SELECT id, t FROM item WHERE t = $$y$$; SELECT count(*), sum(id) FROM item;');
+is($ours, $stock, 'WHERE CURRENT OF an index-only scan: the same row');
+($stock, $ours) = both($only, join "\n", 'DECLARE c SCROLL CURSOR FOR SELECT g, k FROM item WHERE g IN (3, 9, 40) AND k > 50 ORDER BY g, k DESC;',
+	'FETCH 700 FROM c; FETCH BACKWARD 650 FROM c; FETCH 640 FROM c; FETCH BACKWARD ALL FROM c; FETCH ALL FROM c; CLOSE c;');
+is($ours, $stock, 'scroll cursor over an index-only scan: the same rows');
 ($stock, $ours) = both($plain, join "\n",
 	'DECLARE c CURSOR WITH HOLD FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 130 ORDER BY k;', 'FETCH 9 FROM c;', 'CLOSE c;');
 is($ours, $stock, 'WITH HOLD: the same rows');
@@ -150,15 +178,18 @@ is($ours, $stock, 'prepared statement: the same rows');
 sub predicate_locks
 {
 	my ($prefetch, $query) = @_;
+	my $settings = $query =~ /^SELECT k / ? $only : $plain;
 	return $node->safe_psql('postgres',
-		"$plain SET query_shaper.prefetch = $prefetch; BEGIN ISOLATION LEVEL SERIALIZABLE; DO \$\$ BEGIN PERFORM * FROM ($query) q; END \$\$;"
+		"$settings SET query_shaper.prefetch = $prefetch; BEGIN ISOLATION LEVEL SERIALIZABLE; DO \$\$ BEGIN PERFORM * FROM ($query) q; END \$\$;"
 		  . " SELECT locktype, relation::regclass, page, tuple FROM pg_locks WHERE mode = 'SIReadLock' ORDER BY 1, 2, 3, 4; COMMIT;");
 }
 for my $query (
 	'SELECT id FROM item WHERE k BETWEEN 100 AND 200',
 	'SELECT id FROM plain WHERE k BETWEEN 100 AND 3000 ORDER BY k LIMIT 3',
 	'SELECT id FROM plain WHERE k < 1000 ORDER BY k DESC LIMIT 40',
-	"SELECT id FROM item WHERE k IN (1, 50, 1000, 2000, 2900) LIMIT 4")
+	"SELECT id FROM item WHERE k IN (1, 50, 1000, 2000, 2900) LIMIT 4",
+	'SELECT k FROM item WHERE k BETWEEN 100 AND 200',
+	'SELECT k FROM item WHERE k < 1000 ORDER BY k DESC LIMIT 40')
 {
 	my $locks = predicate_locks('off', $query);
 	isnt($locks, '', 'predicate locks are taken');
@@ -176,22 +207,39 @@ for my $prefetch ('off', 'on')
 	  $node->safe_psql('postgres', "SELECT idx_scan, idx_tup_read, idx_tup_fetch FROM pg_stat_user_indexes WHERE indexrelname = 'item_k'");
 }
 is($seen{on}, $seen{off}, 'the index counts the same scans and entries');
+# The first run marks entries of dead rows.
+my %fetches;
+for my $prefetch ('off', 'off', 'on')
+{
+	my $plan = $node->safe_psql('postgres', "$only SET query_shaper.prefetch = $prefetch; EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) SELECT count(*) FROM item WHERE k < 2000");
+	like($plan, qr/"Index Only Scan"/, 'an index-only scan');
+	($fetches{$prefetch}) = $plan =~ /"Heap Fetches": (\d+)/;
+	next if $prefetch eq 'off';
+	my ($asked, $used) = ($plan =~ /"Prefetched Blocks": (\d+)/, $plan =~ /"Prefetches Used": (\d+)/);
+	cmp_ok($asked, '>', 100, "blocks that are not all visible are asked for: $asked");
+	cmp_ok($used, '>=', 0.95 * $asked, "and read: $used");
+}
+cmp_ok($fetches{off}, '>', 1000, 'rows are fetched');
+is($fetches{on}, $fetches{off}, 'as many as by stock');
 
 # Dead rows: the first scan marks their entries, the second does not come to them.
 sub buffers_touched
 {
-	my ($prefetch) = @_;
+	my ($prefetch, $settings, $what) = @_;
 	$node->safe_psql('postgres', 'DROP TABLE IF EXISTS dead; CREATE TABLE dead(k int, pad text);'
 		  . " INSERT INTO dead SELECT i % 40, repeat('p', 200) FROM generate_series(1, 12000) i; CREATE INDEX dead_k ON dead(k);"
 		  . ' DELETE FROM dead WHERE k % 10 <> 0;');
-	my $scan = "$plain SET query_shaper.prefetch = $prefetch; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING OFF) SELECT sum(length(pad)) FROM dead WHERE k BETWEEN 1 AND 38;";
+	my $scan = "$settings SET query_shaper.prefetch = $prefetch; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING OFF) SELECT $what FROM dead WHERE k BETWEEN 1 AND 38;";
 	my $plan = $node->safe_psql('postgres', $scan) && $node->safe_psql('postgres', $scan);
 	my ($hit) = $plan =~ /"Shared Hit Blocks": (\d+)/;
 	my ($read) = $plan =~ /"Shared Read Blocks": (\d+)/;
 	return $hit + $read;
 }
-my ($before, $with) = (buffers_touched('off'), buffers_touched('on'));
-cmp_ok($with, '<=', 1.1 * $before, "repeat scan over dead rows: $with buffers, stock $before");
+for my $case ([ $plain, 'sum(length(pad))' ], [ $only, 'count(*)' ])
+{
+	my ($before, $with) = (buffers_touched('off', @$case), buffers_touched('on', @$case));
+	cmp_ok($with, '<=', 1.1 * $before, "repeat scan over dead rows, $case->[1]: $with buffers, stock $before");
+}
 
 # Beside writers: both plans under one snapshot see the same rows.
 my $script = PostgreSQL::Test::Utils::tempdir . '/writes.sql';
@@ -214,7 +262,7 @@ my ($rounds, $wrong) = (0, 0);
 while ($writers->pumpable)
 {
 	$writers->pump_nb;
-	for my $case (grep { $_->[0] =~ /^(range|backward|array backward|nulls|filter|inner join|anti join|merge join|lateral|parallel|not null)$/ } @queries)
+	for my $case (grep { $_->[0] =~ /^(range|backward|array backward|nulls|filter|inner join|anti join|merge join|lateral|parallel|not null|index-only|index-only arrays|index-only join|index-only merge join|index-only parallel)$/ } @queries)
 	{
 		my ($name, $settings, $query) = @$case;
 		my ($stock_rows, $our_rows) = both($settings, "$query;");

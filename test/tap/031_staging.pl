@@ -37,9 +37,14 @@ sub page_sum
 	my ($from) = @_;
 	return (2 * $from + 1000) * 1001 / 2;
 }
+# As long as stagers need.
+sub think
+{
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM query_shaper.staging WHERE state IN ('wanted', 'reading')");
+}
 sub leaf
 {
-	my ($session, $table, $pages) = @_;
+	my ($session, $table, $pages, $hasty) = @_;
 	my $wrong = 0;
 	for (1 .. $pages)
 	{
@@ -48,6 +53,7 @@ sub leaf
 		my $sum = $session->query("SELECT sum(id) FROM $table WHERE id BETWEEN $from AND $from + 1000");
 		++$wrong unless $sum eq page_sum($from);
 		$session->query('SELECT count(t) FROM other WHERE id < 50000');
+		think() unless $hasty || $table ne 'pages';
 	}
 	return $wrong;
 }
@@ -121,6 +127,34 @@ cmp_ok(metric('staging_failed_total'), '>', $failed, 'failures are counted');
 $node->append_conf('postgresql.conf', "query_shaper.fault = 'prefetch:force'");
 $node->reload;
 
+# A stager that is late: counted, told, and after some statements nothing is staged for them.
+$session->quit;
+$session = $node->background_psql('postgres');
+my $long_page = sub {
+	my $from = $_[0] * 3000 + 1;
+	my $sum = $session->query("SELECT sum(id) FROM pages WHERE id BETWEEN $from AND $from + 2999");
+	$session->query('SELECT count(t) FROM other WHERE id < 50000');
+	think() unless $_[1];
+	return $sum eq (2 * $from + 2999) * 3000 / 2 ? 0 : 1;
+};
+my $long_wrong = 0;
+$long_wrong += $long_page->($_) for 0 .. 7;
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM query_shaper.staging WHERE relation = 'pages' AND state = 'staged'"), 'longer pages are staged');
+$node->append_conf('postgresql.conf', "query_shaper.fault = 'prefetch:force,stager:wait'");
+$node->reload;
+my $late = metric('staged_late_total');
+$long_wrong += $long_page->($_, 1) for 8 .. 19;
+is($long_wrong, 0, 'right while stagers are late');
+cmp_ok(metric('staged_late_total') - $late, '>=', 100, 'blocks that come too late are counted');
+cmp_ok(metric('staged_late_total') - $late, '<', 12 * (125 + 256) / 2, 'and not asked for again and again');
+flush($node, 'postgres');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM query_shaper.events WHERE action = 'prefetch' AND verdict = 'failed' AND reason = 'the statement came before its blocks were staged'"),
+	'>', 0, 'an event tells');
+$node->append_conf('postgresql.conf', "query_shaper.fault = 'prefetch:force'");
+$node->reload;
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'query_shaper stager'");
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'query_shaper stager'");
+
 # A stager that is ended goes, another comes.
 $session->quit;
 $session = $node->background_psql('postgres');
@@ -164,7 +198,7 @@ while ($rounds < 3 || time < $until)
 	++$rounds;
 	$session = $node->background_psql('postgres', on_error_stop => 0);
 	$page = int(rand(30));
-	$wrong += leaf($session, 'pages', 7 + int(rand(4)));
+	$wrong += leaf($session, 'pages', 7 + int(rand(4)), 1);
 	my $stager = $node->safe_psql('postgres', "SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'query_shaper stager'");
 	next if $stager eq '';
 	select(undef, undef, undef, rand(0.1)) if $kill_seconds;

@@ -86,15 +86,20 @@ void ExpireExtents(StagingWindow* window, double now_s) {
     if (entry.state != StageState::kReading && now_s - entry.predicted_s > kExpiresS) entry = StagedExtent{};
 }
 
+int BlocksInside(const Extent& extent, const uint32_t* blocks, int count) {
+  const uint32_t* const from = std::lower_bound(blocks, blocks + count, extent.first);
+  const uint32_t* to = from;
+  while (to < blocks + count && *to - extent.first < extent.blocks) ++to;
+  return static_cast<int>(to - from);
+}
+
 int64_t NoteHits(StagingWindow* window, uint64_t relation, const uint32_t* blocks, int count) {
   int64_t hits = 0;
   for (StagedExtent& entry : window->extents) {
     if (entry.state != StageState::kStaged || entry.relation != relation) continue;
-    const uint32_t* const from = std::lower_bound(blocks, blocks + count, entry.extent.first);
-    const uint32_t* to = from;
-    while (to < blocks + count && *to - entry.extent.first < entry.extent.blocks) ++to;
-    entry.hits += to - from;
-    hits += to - from;
+    const int inside = BlocksInside(entry.extent, blocks, count);
+    entry.hits += inside;
+    hits += inside;
   }
   return hits;
 }

@@ -51,18 +51,41 @@ int NextWanted(const StagingWindow& window, Of of) {
   return best;
 }
 
-// The statement that they were predicted for has come or not: those for which of(index) holds are worth a quarter.
+// The statement that they were predicted for has come or not: those for which of(index) holds are worth a quarter, and
+// what nobody has begun to read is not wanted any more.
 template <typename Of>
 void FadeExtents(StagingWindow* window, Of of) {
   constexpr float kPassed = 0.25F;
-  for (int i = 0; i < kStagedExtents; ++i)
-    if (window->extents[i].state != StageState::kFree && of(i)) window->extents[i].extent.likelihood *= kPassed;
+  for (int i = 0; i < kStagedExtents; ++i) {
+    StagedExtent& entry = window->extents[i];
+    if (entry.state == StageState::kFree || !of(i)) continue;
+    if (entry.state == StageState::kWanted)
+      entry = StagedExtent{};
+    else
+      entry.extent.likelihood *= kPassed;
+  }
 }
 
 // Drops what was not predicted for ten half-lives and is not being read.
 void ExpireExtents(StagingWindow* window, double now_s);
 
+// How many of the blocks (ascending, distinct) lie in it.
+int BlocksInside(const Extent& extent, const uint32_t* blocks, int count);
+
 // Counts the blocks (ascending, distinct) that fell into staged extents of the relation. Returns how many.
 int64_t NoteHits(StagingWindow* window, uint64_t relation, const uint32_t* blocks, int count);
+
+// How many of the blocks (ascending, distinct) fell into extents of the relation that were wanted, and are not staged
+// yet, where of(index) holds.
+template <typename Of>
+int64_t LateBlocks(const StagingWindow& window, uint64_t relation, const uint32_t* blocks, int count, Of of) {
+  int64_t late = 0;
+  for (int i = 0; i < kStagedExtents; ++i) {
+    const StagedExtent& entry = window.extents[i];
+    const bool open = entry.state == StageState::kWanted || entry.state == StageState::kReading;
+    if (open && entry.relation == relation && of(i)) late += BlocksInside(entry.extent, blocks, count);
+  }
+  return late;
+}
 
 }  // namespace query_shaper

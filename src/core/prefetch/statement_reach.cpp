@@ -109,9 +109,9 @@ void NoteRun(StatementReach* reach, const uint32_t* blocks, int count) {
   ++reach->runs;
 }
 
-void PenaliseReach(StatementReach* reach) {
+void PenaliseReach(StatementReach* reach, float in_time) {
   for (Precision& shown : reach->shown)
-    if (shown.told > 0) Score(&shown, 0);
+    if (shown.told > 0) Score(&shown, in_time);
 }
 
 int PredictRun(const StatementReach& reach, ExpectedBlock* expected) {

@@ -36,8 +36,9 @@ void StartReach(StatementReach* reach);
 // One run. blocks: ascending, distinct, at most kReachBlocks.
 void NoteRun(StatementReach* reach, const uint32_t* blocks, int count);
 
-// Staging that failed or came too late counts as if the blocks had not been read.
-void PenaliseReach(StatementReach* reach);
+// Staging that failed or came too late counts as if those blocks had been predicted wrongly. in_time: the share of what
+// was staged that was there when it was wanted, 0..1.
+void PenaliseReach(StatementReach* reach, float in_time);
 
 // The blocks of the next run, ascending, at most kReachBlocks; 0 while the gate is shut.
 int PredictRun(const StatementReach& reach, ExpectedBlock* expected);

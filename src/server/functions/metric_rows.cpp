@@ -67,6 +67,7 @@ static const MetricText kMetricTexts[] = {
     {kMetricPredictionsLate, "predictions_late_total", "Predicted blocks that had to be waited for."},
     {kMetricStagedBlocks, "staged_blocks_total", "Blocks that stagers read ahead of statements."},
     {kMetricStagedHits, "staged_hits_total", "Blocks of staged extents that statements then read."},
+    {kMetricStagedLate, "staged_late_total", "Blocks that statements read before they were staged as wanted."},
     {kMetricStagingFailed, "staging_failed_total",
      "Extents that could not be staged, or whose stager died; their blocks were read in the ordinary way."},
     {kMetricStagerStarts, "stager_starts_total", "Stagers started."},

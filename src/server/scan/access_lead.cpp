@@ -40,7 +40,7 @@ AccessPredictor* MakePredictor(PrefetchScanState* state, Relation heap) {
   predictor->here = false;
   predictor->figures = {};
   for (PredictedBlock& entry : predictor->predicted) entry = {kNoBlockYet, false};
-  RecallAccess(RelationGetRelid(heap), RelationGetRelid(state->child->iss_RelationDesc), &predictor->model);
+  RecallAccess(RelationGetRelid(heap), RelationGetRelid(state->index), &predictor->model);
   return predictor;
 }
 
@@ -70,8 +70,8 @@ void Ask(PrefetchScanState* state, Relation heap, const uint32_t* blocks, int co
 
 void FollowAdvice(PrefetchScanState* state) {
   if (!state->watching) return;
-  const AccessAdvice& advice = state->advice = AdviseAccess(RelationGetRelid(state->child->ss.ss_currentRelation),
-                                                            RelationGetRelid(state->child->iss_RelationDesc));
+  const AccessAdvice& advice = state->advice =
+      AdviseAccess(RelationGetRelid(state->heap), RelationGetRelid(state->index));
   if (advice.pattern == Pattern::kSequential) {
     // Until the scan's own steps say otherwise.
     state->window.judged = Pattern::kSequential;

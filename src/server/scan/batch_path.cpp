@@ -218,7 +218,6 @@ NestPath* BatchedLoop(PlannerInfo* root, const NestPath* loop) {
   if (!ForcedJoins() && rows * 2 < kFewReads) return nullptr;
   if (!Permanent(entry)) return nullptr;
   LookupReads reads = ReadsOf(lookup, IsA(join.innerjoinpath, CustomPath), entry->relid);
-  if (lookup->path.pathtype == T_IndexOnlyScan) reads.heap_missing *= 1 - lookup->path.parent->allvisfrac;
   if (!ForcedJoins() && rows * reads.blocks < kFewReads) return nullptr;
   List* values = NIL;
   List* description = DescribeProbe(lookup, entry->relid, &values);

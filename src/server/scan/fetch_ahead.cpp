@@ -5,6 +5,7 @@
 #include "server/scan/prefetch_state.h"
 extern "C" {
 #include "access/relscan.h"
+#include "access/visibilitymap.h"
 #include "miscadmin.h"
 #include "storage/itemptr.h"
 }
@@ -18,6 +19,7 @@ constexpr int kRestLeast = 16, kRestMost = 4096;
 constexpr int kBlocksLeast = 3;  // of which order can be told
 constexpr int64_t kFailuresMost = 16;
 constexpr int kJudgeLeast = 16, kJudgeMost = 4096;
+constexpr int kStraysBorne = 16;  // in a row
 
 AheadBlock* At(PrefetchScanState* state, uint32_t position) { return &state->ring[position & (kAheadBlocks - 1)]; }
 
@@ -104,6 +106,7 @@ void Fill(PrefetchScanState* state, IndexScanDesc scan) {
     uint32_t block = ItemPointerGetBlockNumberNoCheck(entry);
     if (block == state->last_ahead) continue;
     state->last_ahead = block;
+    if (state->index_only && VM_ALL_VISIBLE(heap, block, &state->map_page)) continue;
     AheadOf how = Decide(state, heap, block);
     if (WillBeRead(how)) ++state->pending;
     *At(state, state->head++) = {block, how};
@@ -146,6 +149,7 @@ void LosePlace(PrefetchScanState* state) {
   if (state->ring != nullptr)
     for (; state->tail != state->head; ++state->tail) Pass(state, *At(state, state->tail));
   state->placed = false;
+  state->strays = 0;
   state->here = kNoBlockYet;
 }
 
@@ -156,6 +160,9 @@ void ComeTo(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockV
       visit->asked = how == AheadOf::kAsked;
       visit->probe = how == AheadOf::kProbe;
       state->figures.used += visit->asked;
+      state->strays = 0;
+    } else if (state->index_only && state->head != state->tail && ++state->strays < kStraysBorne) {
+      // All of its rows were visible to everybody when the walk came by.
     } else {
       // At its end the walk leaves the scan to find its own end.
       ++state->figures.lost;

@@ -27,8 +27,7 @@ void TeachModel(const PrefetchScanState* state) {
   figures.issued = static_cast<double>(state->figures.asked + predicted.asked);
   figures.used = static_cast<double>(Max(state->figures.used + predicted.used - state->look.late, 0));
   figures.wasted = static_cast<double>(state->figures.wasted + predicted.asked - predicted.used);
-  LearnAccess(RelationGetRelid(state->child->ss.ss_currentRelation), RelationGetRelid(state->child->iss_RelationDesc),
-              state->trace, figures);
+  LearnAccess(RelationGetRelid(state->heap), RelationGetRelid(state->index), state->trace, figures);
 }
 
 }  // namespace
@@ -99,9 +98,9 @@ void ReportPrefetch(const PrefetchScanState* state) {
            "{\"relation\": %u, \"prefetched\": " INT64_FORMAT ", \"used\": " INT64_FORMAT ", \"wasted\": " INT64_FORMAT
            ", \"failed\": " INT64_FORMAT ", \"late\": " INT64_FORMAT ", \"waited\": " INT64_FORMAT
            ", \"distance\": %d}",
-           RelationGetRelid(state->child->ss.ss_currentRelation), static_cast<int64>(figures.asked),
-           static_cast<int64>(figures.used), static_cast<int64>(figures.wasted), static_cast<int64>(figures.failed),
-           static_cast<int64>(state->look.late), static_cast<int64>(state->look.waited), state->look.highest);
+           RelationGetRelid(state->heap), static_cast<int64>(figures.asked), static_cast<int64>(figures.used),
+           static_cast<int64>(figures.wasted), static_cast<int64>(figures.failed), static_cast<int64>(state->look.late),
+           static_cast<int64>(state->look.waited), state->look.highest);
   RecordEvent("prefetch",
               gave_up         ? "declined"
               : state->asking ? "done"

@@ -2,6 +2,8 @@
 
 #include "server/scan/prefetch_path.h"
 
+#include <cmath>
+
 #include "pg/fault_point.h"
 #include "server/plain_explain.h"
 #include "server/prefetch_plan.h"
@@ -9,6 +11,7 @@
 #include "server/scan/prefetch_scan.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
+#include "server/store/access_knowledge.h"
 extern "C" {
 #include "access/table.h"
 #include "access/transam.h"
@@ -51,12 +54,12 @@ double UncachedShare(Oid relation, BlockNumber pages) {
 }
 
 bool Suitable(const Path* path) {
-  if (!IsA(path, IndexPath) || path->pathtype != T_IndexScan) return false;
+  if (!IsA(path, IndexPath)) return false;
   const auto* index = reinterpret_cast<const IndexPath*>(path);
   return index->indexorderbys == NIL && index->indexinfo->relam == BTREE_AM_OID && !index->indexinfo->hypothetical;
 }
 
-// What of the path's cost is reading heap blocks.
+// What of the path's cost is reading heap blocks: for an index-only scan those that are not all visible.
 double HeapReadCost(const IndexPath* index, const RelOptInfo* rel) {
   double tuples = clamp_row_est(index->indexselectivity * rel->tuples);
   double cpu = tuples * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
@@ -86,16 +89,47 @@ CustomPath* MakePath(const IndexPath* index, double saved) {
 
 struct Offer {
   const RelOptInfo* rel;
+  Oid relation;
   double uncached;
   double random_cost;
   double sequential_cost;
 };
 
+// What of the cost of reading heap blocks is for reads in no order. Others the kernel makes ahead of the scan. Between
+// the two cost_index() has interpolated by the index's correlation, which is not kept.
+double ScatteredReadCost(PlannerInfo* root, const Offer& offer, const IndexPath* index) {
+  const RelOptInfo* rel = offer.rel;
+  double reads = HeapReadCost(index, rel);
+  if (index->path.param_info != nullptr || ScanDirectionIsBackward(index->indexscandir)) return reads;
+  double share = index->path.pathtype == T_IndexOnlyScan ? 1 - rel->allvisfrac : 1;
+  double tuples = clamp_row_est(index->indexselectivity * rel->tuples);
+  double scattered = std::ceil(share * index_pages_fetched(tuples, rel->pages, index->indexinfo->pages, root));
+  double in_order = std::ceil(share * std::ceil(index->indexselectivity * rel->pages));
+  double most = scattered * offer.random_cost;
+  double least = offer.random_cost + (in_order - 1) * offer.sequential_cost;
+  if (most <= least) return reads;
+  return most * Min(Max((reads - least) / (most - least), 0.0), 1.0);
+}
+
+bool Few(const Offer& offer, double read_cost) {
+  return offer.uncached * read_cost / Max(offer.random_cost, 1e-9) < kFewBlocks;
+}
+
+bool HintedOtherwise(Oid relation, Oid index) {
+  AccessAdvice advice = AdviseAccess(relation, index);
+  return advice.hinted && advice.pattern != Pattern::kUnknown && advice.pattern != Pattern::kSequential;
+}
+
 // Null where looking ahead is of no use.
-CustomPath* PathOver(const Offer& offer, const IndexPath* index) {
-  double reads = HeapReadCost(index, offer.rel);
+CustomPath* PathOver(PlannerInfo* root, const Offer& offer, const IndexPath* index) {
+  double reads = ScatteredReadCost(root, offer, index);
   if (Forced()) return MakePath(index, index->path.total_cost * 1e-3);
-  if (offer.uncached * reads / Max(offer.random_cost, 1e-9) < kFewBlocks) return nullptr;
+  if (Few(offer, reads)) {
+    reads = HeapReadCost(index, offer.rel);
+    if (Few(offer, reads)) return nullptr;
+    // In order, but that is not all there is to it: stagers read ahead of whole statements.
+    if (settings::prefetch_stagers == 0 && !HintedOtherwise(offer.relation, index->indexinfo->indexoid)) return nullptr;
+  }
   // Advice only: the plan that stands is watched.
   if (!Does(settings::prefetch)) return MakePath(index, index->path.total_cost * 1e-6);
   double least = Min(offer.sequential_cost / Max(offer.random_cost, 1e-9), 1.0);
@@ -103,23 +137,23 @@ CustomPath* PathOver(const Offer& offer, const IndexPath* index) {
   return MakePath(index, Max(reads * (1 - factor), index->path.total_cost * 1e-6));
 }
 
-List* PathsOver(const Offer& offer, const List* paths) {
+List* PathsOver(PlannerInfo* root, const Offer& offer, const List* paths) {
   List* made = NIL;
   ListCell* cell;
   foreach (cell, paths) {
     if (!Suitable(static_cast<Path*>(lfirst(cell)))) continue;
-    CustomPath* path = PathOver(offer, static_cast<const IndexPath*>(lfirst(cell)));
+    CustomPath* path = PathOver(root, offer, static_cast<const IndexPath*>(lfirst(cell)));
     if (path != nullptr) made = lappend(made, path);
   }
   return made;
 }
 
 void OfferPaths(PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* entry) {
-  Offer offer = {rel, UncachedShare(entry->relid, rel->pages), 0, 0};
+  Offer offer = {rel, entry->relid, UncachedShare(entry->relid, rel->pages), 0, 0};
   get_tablespace_page_costs(rel->reltablespace, &offer.random_cost, &offer.sequential_cost);
   // All are made before one is added, which may free others of the list.
-  List* serial = PathsOver(offer, rel->pathlist);
-  List* partial = PathsOver(offer, rel->partial_pathlist);
+  List* serial = PathsOver(root, offer, rel->pathlist);
+  List* partial = PathsOver(root, offer, rel->partial_pathlist);
   ListCell* cell;
   foreach (cell, serial) add_path(rel, static_cast<Path*>(lfirst(cell)));
   foreach (cell, partial) add_partial_path(rel, static_cast<Path*>(lfirst(cell)));

@@ -2,8 +2,6 @@
 
 #include "server/scan/prefetch_scan.h"
 
-#include <ctime>
-
 #include "pg/fault_point.h"
 #include "server/prefetch_plan.h"
 #include "server/scan/access_lead.h"
@@ -11,13 +9,13 @@
 #include "server/scan/prefetch_state.h"
 #include "server/scan/stage_ahead.h"
 #include "server/settings.h"
-#include "server/shared_state.h"
 extern "C" {
 #include "access/relscan.h"
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "executor/nodeIndexscan.h"
 #include "optimizer/plancat.h"
+#include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 }
@@ -33,93 +31,12 @@ PrefetchScanState* StateOf(IndexScanState* node) {
   return reinterpret_cast<PrefetchScanState*>(node->iss_OrderByValues);
 }
 
-float Microseconds(const timespec& from, const timespec& to) {
-  return static_cast<float>(to.tv_sec - from.tv_sec) * 1e6F + static_cast<float>(to.tv_nsec - from.tv_nsec) / 1e3F;
-}
-
-void NoteJump(PrefetchScanState* state, uint32_t block) {
-  Rest* rest = &state->rest;
-  ++rest->since_jump;
-  if (state->here == kNoBlockYet || !IsJump(state->here, block)) return;
-  auto run = static_cast<float>(rest->since_jump);
-  rest->run = rest->run == 0 ? run : rest->run + (run - rest->run) / 4;
-  rest->since_jump = 0;
-  rest->blocks = 0;
-  rest->at_once = static_cast<int32_t>(rest->run) / 2;
-}
-
-bool FetchAtRest(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
-  --state->rest.blocks;
-  state->here = block;
-  ++state->look.visited;
-  TraceBlock(&state->trace, block);
-  return index_fetch_heap(scan, slot);
-}
-
-// Amid cached blocks nothing is noted but that one was read.
-bool FetchWarm(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
-  int64 reads = pgBufferUsage.shared_blks_read;
-  state->here = block;
-  bool found = index_fetch_heap(scan, slot);
-  if (likely(pgBufferUsage.shared_blks_read == reads)) {
-    NoteCached(&state->look);
-    return found;
-  }
-  state->rest.warm = false;
-  NoteVisit(&state->look, {true, false, false, -1});
-  if (state->asking) LeaveToKernel(state, scan);
-  return found;
-}
-
-// The first row of a block that the scan was not at before.
-bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
-  BlockVisit visit = {false, false, false, -1};
-  ComeTo(state, scan, block, &visit);
-  if (MayPredict(state)) PredictFrom(state, scan->heapRelation, block, &visit);
-  timespec from, to;
-  bool timed = TimeNextRead(state->look);
-  int64 reads = pgBufferUsage.shared_blks_read;
-  if (timed) clock_gettime(CLOCK_MONOTONIC, &from);
-  bool found = index_fetch_heap(scan, slot);
-  visit.read = pgBufferUsage.shared_blks_read != reads;
-  if (timed && visit.read) {
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    visit.read_us = Microseconds(from, to);
-  }
-  NoteVisit(&state->look, visit);
-  if (state->predictor != nullptr) NotePrediction(state, visit);
-  if (visit.read || state->look.distance > 0) {
-    NoteStep(&state->window, block);
-    TraceBlock(&state->trace, block);
-  }
-  if (state->forced) return found;
-  if (visit.read) {
-    if (state->asking) LeaveToKernel(state, scan);
-  } else if (AllCached(state->look)) {
-    state->rest.warm = true;
-    StopAsking(state);
-  }
-  return found;
-}
-
-bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
-  if (unlikely(state->reach != nullptr)) TraceReach(state->reach, block);
-  if (state->rest.warm) return FetchWarm(state, scan, slot, block);
-  NoteJump(state, block);
-  return state->rest.blocks > 0 ? FetchAtRest(state, scan, slot, block) : FetchFromNewBlock(state, scan, slot, block);
-}
-
 // index_getnext_slot(), with the look ahead between an entry and its row.
 bool NextRow(PrefetchScanState* state, IndexScanDesc scan, ScanDirection direction, TupleTableSlot* slot) {
-  if (unlikely(state->direction != direction)) {
-    LosePlace(state);
-    state->direction = direction;
-  }
+  Face(state, direction);
   for (;;) {
     if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
-    uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
-    bool found = block == state->here ? index_fetch_heap(scan, slot) : FetchElsewhere(state, scan, slot, block);
-    if (found) return true;
+    if (FetchRow(state, scan, slot)) return true;
     CHECK_FOR_INTERRUPTS();
   }
 }
@@ -172,7 +89,7 @@ TupleTableSlot* ExecChild(PlanState* plan_state) {
 
 TupleTableSlot* ExecPrefetch(PlanState* plan_state) {
   const auto* state = reinterpret_cast<const PrefetchScanState*>(plan_state);
-  TupleTableSlot* slot = ExecProcNode(&state->child->ss.ps);
+  TupleTableSlot* slot = ExecProcNode(state->child);
   ProjectionInfo* projection = plan_state->ps_ProjInfo;
   if (projection == nullptr) return slot;
   if (TupIsNull(slot)) return ExecClearTuple(projection->pi_state.resultslot);
@@ -185,7 +102,7 @@ TupleTableSlot* ExecPrefetch(PlanState* plan_state) {
 TupleTableSlot* ExecPrefetchScan(CustomScanState* scan) { return ExecPrefetch(&scan->ss.ps); }
 
 void DecideWhetherToWatch(PrefetchScanState* state, int flags) {
-  Relation heap = state->child->ss.ss_currentRelation;
+  Relation heap = state->heap;
   EState* estate = state->scan.ss.ps.state;
   bool fit = (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0 && estate->es_snapshot != nullptr &&
              IsMVCCSnapshot(estate->es_snapshot) && heap->rd_tableam == GetHeapamTableAmRoutine() &&
@@ -207,7 +124,9 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
   auto* state = reinterpret_cast<PrefetchScanState*>(scan);
   auto* plan = reinterpret_cast<CustomScan*>(scan->ss.ps.plan);
   PlanState* child = ExecInitNode(static_cast<struct Plan*>(linitial(plan->custom_plans)), estate, flags);
-  state->child = castNode(IndexScanState, child);
+  state->child = child;
+  state->index_only = IsA(child, IndexOnlyScanState);
+  state->heap = reinterpret_cast<ScanState*>(child)->ss_currentRelation;
   scan->custom_ps = list_make1(child);
   bool fixed = false;
   const TupleTableSlotOps* ops = ExecGetResultSlotOps(child, &fixed);
@@ -220,18 +139,26 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
   scan->ss.ps.ExecProcNode = ExecPrefetch;
   state->columns_only = ColumnsOnly(plan->scan.plan.targetlist);
   // WHERE CURRENT OF looks for the scan of its table, and there for the row.
-  scan->ss.ss_currentRelation = state->child->ss.ss_currentRelation;
-  scan->ss.ss_ScanTupleSlot = state->child->ss.ss_ScanTupleSlot;
+  scan->ss.ss_currentRelation = state->heap;
+  scan->ss.ss_ScanTupleSlot = reinterpret_cast<ScanState*>(child)->ss_ScanTupleSlot;
   if (flags & EXEC_FLAG_EXPLAIN_ONLY) return;
 
+  state->index = state->index_only ? reinterpret_cast<IndexOnlyScanState*>(child)->ioss_RelationDesc
+                                   : reinterpret_cast<IndexScanState*>(child)->iss_RelationDesc;
+  state->map_page = InvalidBuffer;
   DecideWhetherToWatch(state, flags);
   state->look = MakeLookAhead(settings::prefetch_distance);
   FollowAdvice(state);
   BeginReach(state);
   state->here = kNoBlockYet;
   state->walk.one_page = child->plan->parallel_aware;  // other pages may be another worker's
-  state->child->iss_OrderByValues = reinterpret_cast<Datum*>(state);
-  ExecSetExecProcNode(child, ExecChild);
+  if (state->index_only) {
+    StandOverIndexOnly(state);
+  } else {
+    auto* below = reinterpret_cast<IndexScanState*>(child);
+    below->iss_OrderByValues = reinterpret_cast<Datum*>(state);
+    ExecSetExecProcNode(child, ExecChild);
+  }
 }
 
 void EndPrefetch(CustomScanState* scan) {
@@ -240,12 +167,14 @@ void EndPrefetch(CustomScanState* scan) {
   EndWalk(&state->walk);
   ReportPrefetch(state);
   EndReach(state);
-  ExecEndNode(&state->child->ss.ps);
+  if (BufferIsValid(state->map_page)) ReleaseBuffer(state->map_page);
+  state->map_page = InvalidBuffer;
+  ExecEndNode(state->child);
 }
 
 void ReScanPrefetch(CustomScanState* scan) {
   auto* state = reinterpret_cast<PrefetchScanState*>(scan);
-  PlanState* child = &state->child->ss.ps;
+  PlanState* child = state->child;
   if (scan->ss.ps.chgParam != nullptr) UpdateChangedParamSet(child, scan->ss.ps.chgParam);
   LosePlace(state);
   ForgetKeys(&state->walk);
@@ -288,7 +217,7 @@ List* PhysicalTarget(PlannerInfo* root, RelOptInfo* rel) {
 
 CustomScan* MakePrefetchScan(PlannerInfo* root, RelOptInfo* rel, const CustomPath* path, List* target,
                              struct Plan* child) {
-  List* physical = PhysicalTarget(root, rel);
+  List* physical = IsA(child, IndexScan) ? PhysicalTarget(root, rel) : NIL;
   if (physical != NIL) child->targetlist = physical;
   CustomScan* plan = makeNode(CustomScan);
   plan->flags = path->flags;

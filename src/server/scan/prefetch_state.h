@@ -53,9 +53,12 @@ struct PrefetchFigures {
 
 struct PrefetchScanState {
   CustomScanState scan;
-  IndexScanState* child;
-  bool watching;  // blocks are followed: else all is as without this node
-  bool asking;    // and asked for; else only advice
+  PlanState* child;  // an index scan, or an index-only scan
+  Relation heap, index;
+  bool index_only;  // rows of pages that are all visible are not fetched
+  Buffer map_page;  // of the visibility map, pinned for the walk
+  bool watching;    // blocks are followed: else all is as without this node
+  bool asking;      // and asked for; else only advice
   bool forced;
   bool columns_only;  // the projection leaves nothing in its memory context
   bool rescanned;     // other keys came since it began
@@ -75,6 +78,7 @@ struct PrefetchScanState {
   ReachTrace* reach;           // null: nothing is staged for statements to come
   uint32_t head, tail;         // of the ring
   int32_t pending;             // blocks in it that will be read
+  int32_t strays;              // blocks in a row that the scan came to and the walk did not
   AheadBlock* ring;            // null until the walk first goes
   uint32_t* recent;            // met by the walk, by hash
   uint32_t recent_count;
@@ -87,10 +91,28 @@ void ComeTo(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockV
 // Whether to let the kernel read ahead for a while. To be asked after a read.
 bool LeaveToKernel(PrefetchScanState* state, IndexScanDesc scan);
 
+// The row of the scan's entry from a block that it was not at before. False when it is not visible.
+bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block);
+
+inline bool FetchRow(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot) {
+  uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
+  return block == state->here ? index_fetch_heap(scan, slot) : FetchElsewhere(state, scan, slot, block);
+}
+
 // Nothing more is asked for; the scan goes on from where it is.
 void StopAsking(PrefetchScanState* state);
 
 // The scan stands elsewhere than where it would have come: what was asked for ahead is not waited for any more.
 void LosePlace(PrefetchScanState* state);
+
+// From now on the index-only scan below fetches through this state.
+void StandOverIndexOnly(PrefetchScanState* state);
+
+// The scan goes in this direction now.
+inline void Face(PrefetchScanState* state, ScanDirection direction) {
+  if (likely(state->direction == direction)) return;
+  LosePlace(state);
+  state->direction = direction;
+}
 
 }  // namespace query_shaper

@@ -9,6 +9,7 @@
 #include "server/settings.h"
 #include "server/shared_staging.h"
 #include "server/shared_state.h"
+#include "server/store/knowledge.h"
 #include "server/store/learned_rows.h"
 extern "C" {
 #include "access/parallel.h"
@@ -29,6 +30,7 @@ constexpr int kReadsMost = 4;     // relations of one statement
 constexpr int kReachesMost = 64;  // of one session
 constexpr int kExtentsAtOnce = 128;
 constexpr int kExtentsPerStager = 32;
+constexpr int64_t kStagedWorthAnEvent = 100;  // blocks
 constexpr float kNextLeast = 0.5F;
 constexpr float kWantedLeast = 0.4F;
 
@@ -125,22 +127,55 @@ Reach* ReachOf(uint64_t query_id, const Read& read) {
   return found;
 }
 
-// What became of what was staged for this relation; true when some of it failed.
-bool SettleStaged(const Read& read) {
+// What became of what was staged for one relation, in blocks.
+struct Staged {
+  int64_t hits, late;
+  bool failed;  // some of it
+};
+
+Staged SettleStaged(const Read& read) {
   uint64_t name = StagedName(read.file);
-  bool failed = false;
+  Staged staged = {};
   LWLockAcquire(shared_staging->lock, LW_EXCLUSIVE);
-  int64_t hits = NoteHits(&shared_staging->window, name, read.blocks, read.count);
+  staged.hits = NoteHits(&shared_staging->window, name, read.blocks, read.count);
+  staged.late = LateBlocks(shared_staging->window, name, read.blocks, read.count,
+                           [](int i) { return shared_staging->files[i].pid == MyProcPid; });
   for (int i = 0; i < kStagedExtents; ++i) {
     StagedExtent* entry = &shared_staging->window.extents[i];
     if (entry->state != StageState::kFailed || entry->relation != name || shared_staging->files[i].pid != MyProcPid)
       continue;
     *entry = StagedExtent{};
-    failed = true;
+    staged.failed = true;
   }
   LWLockRelease(shared_staging->lock);
-  if (hits > 0) Count(kMetricStagedHits, static_cast<uint64_t>(hits));
-  return failed;
+  if (staged.hits > 0) Count(kMetricStagedHits, static_cast<uint64_t>(staged.hits));
+  if (staged.late > 0) Count(kMetricStagedLate, static_cast<uint64_t>(staged.late));
+  return staged;
+}
+
+void TellStaged(uint64_t query_id, const Read& read, const Staged& staged) {
+  if (!staged.failed && staged.hits + staged.late < kStagedWorthAnEvent) return;
+  char details[120];
+  snprintf(details, sizeof details,
+           "{\"relation\": %u, \"read\": %d, \"staged\": " INT64_FORMAT ", \"late\": " INT64_FORMAT "}", read.relation,
+           read.count, static_cast<int64>(staged.hits), static_cast<int64>(staged.late));
+  bool useful = !staged.failed && staged.hits >= staged.late;
+  RecordEvent("prefetch", useful ? "done" : "failed", static_cast<int64_t>(query_id), -1,
+              staged.failed ? "blocks could not be staged ahead of the statement"
+              : useful      ? "blocks had been staged ahead of the statement"
+                            : "the statement came before its blocks were staged",
+              details);
+}
+
+void Learn(uint64_t query_id, const Read& read) {
+  Reach* reach = ReachOf(query_id, read);
+  Staged staged = SettleStaged(read);
+  if (staged.failed)
+    PenaliseReach(&reach->reach, 0);
+  else if (staged.late > 0)
+    PenaliseReach(&reach->reach, static_cast<float>(staged.hits) / static_cast<float>(staged.hits + staged.late));
+  NoteRun(&reach->reach, read.blocks, read.count);
+  TellStaged(query_id, read, staged);
 }
 
 void LearnReads(uint64_t query_id) {
@@ -149,9 +184,7 @@ void LearnReads(uint64_t query_id) {
     Read* read = session->reads[i];
     std::sort(read->blocks, read->blocks + read->count);
     read->count = static_cast<int32_t>(std::unique(read->blocks, read->blocks + read->count) - read->blocks);
-    Reach* reach = ReachOf(query_id, *read);
-    if (SettleStaged(*read)) PenaliseReach(&reach->reach);
-    NoteRun(&reach->reach, read->blocks, read->count);
+    Learn(query_id, *read);
   }
   session->read_count = 0;
 }
@@ -262,7 +295,7 @@ void EndHook(QueryDesc* query) {
 
 void BeginReach(PrefetchScanState* state) {
   // The leader of a parallel scan sees a part of it.
-  if (!state->asking || !Staging() || state->child->ss.ps.plan->parallel_aware) return;
+  if (!state->asking || !Staging() || state->child->plan->parallel_aware) return;
   NeedSession();
   state->reach =
       static_cast<ReachTrace*>(MemoryContextAlloc(state->scan.ss.ps.state->es_query_cxt, sizeof(ReachTrace)));
@@ -272,8 +305,7 @@ void BeginReach(PrefetchScanState* state) {
 
 void EndReach(const PrefetchScanState* state) {
   if (state->reach == nullptr || state->reach->count == 0 || session == nullptr) return;
-  Relation heap = state->child->ss.ss_currentRelation;
-  Read* read = ReadOf(RelationGetRelid(heap), heap->rd_node);
+  Read* read = ReadOf(RelationGetRelid(state->heap), state->heap->rd_node);
   if (read == nullptr) return;
   read->pattern = state->advice.pattern != Pattern::kUnknown ? state->advice.pattern : JudgedPattern(state->window);
   read->extent_blocks = state->advice.extent_blocks;

@@ -84,10 +84,13 @@ BOOST_AUTO_TEST_CASE(what_was_for_the_last_statement_makes_room_for_the_next) {
   const auto window = NewWindow();
   const int last = Want(window.get(), 0, 100, 0.95F, 0, 100);
   BOOST_TEST(Want(window.get(), 500, 100, 0.8F, 0, 100) == -1);
+  window->extents[last].state = StageState::kStaged;
   FadeExtents(window.get(), [&](int i) { return i == last; });
   BOOST_TEST(Want(window.get(), 500, 100, 0.8F, 0, 100) == last);
   FadeExtents(window.get(), [](int) { return false; });
   BOOST_TEST(Want(window.get(), 0, 100, 0.5F, 0, 100) == -1);
+  FadeExtents(window.get(), [](int) { return true; });
+  BOOST_TEST(BlocksStaged(*window) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_long_not_predicted_expires) {
@@ -100,6 +103,19 @@ BOOST_AUTO_TEST_CASE(what_is_long_not_predicted_expires) {
   BOOST_TEST(BlocksStaged(*window) == 8U);
   BOOST_TEST((window->extents[recent].state == StageState::kWanted));
   BOOST_TEST((window->extents[reading].state == StageState::kReading));
+}
+
+BOOST_AUTO_TEST_CASE(late_is_what_was_wanted_and_is_not_there) {
+  const auto window = NewWindow();
+  Want(window.get(), 10, 10, 0.9F, 0);
+  const int reading = Want(window.get(), 30, 10, 0.9F, 0);
+  window->extents[reading].state = StageState::kReading;
+  const int staged = Want(window.get(), 50, 10, 0.9F, 0);
+  window->extents[staged].state = StageState::kStaged;
+  const uint32_t blocks[] = {5, 10, 15, 31, 55};
+  BOOST_TEST(LateBlocks(*window, 1, blocks, 5, [](int) { return true; }) == 3);
+  BOOST_TEST(LateBlocks(*window, 1, blocks, 5, [reading](int i) { return i == reading; }) == 1);
+  BOOST_TEST(LateBlocks(*window, 2, blocks, 5, [](int) { return true; }) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(hits_count_for_staged_extents_alone) {

@@ -115,8 +115,43 @@ BOOST_AUTO_TEST_CASE(failures_shut_the_gate) {
   Play(std::vector<Run>(20, Scattered(&random, 300)), reach.get());
   std::vector<ExpectedBlock> expected(kReachBlocks);
   BOOST_TEST(PredictRun(*reach, expected.data()) > 0);
-  for (int i = 0; i < 3; ++i) PenaliseReach(reach.get());
+  for (int i = 0; i < 3; ++i) PenaliseReach(reach.get(), 0);
   BOOST_TEST(PredictRun(*reach, expected.data()) == 0);
+}
+
+// A client that never leaves time to stage: its predictions are right and of no use.
+BOOST_AUTO_TEST_CASE(staging_that_is_always_late_ends_and_is_tried_again) {
+  std::mt19937 random(10);
+  const auto reach = NewReach();
+  const Run run = Scattered(&random, 300);
+  std::vector<ExpectedBlock> expected(kReachBlocks);
+  int asked = 0;
+  constexpr int kRuns = 200;
+  for (int i = 0; i < kRuns; ++i) {
+    if (PredictRun(*reach, expected.data()) > 0) {
+      ++asked;
+      PenaliseReach(reach.get(), 0);
+    }
+    NoteRun(reach.get(), run.data(), static_cast<int>(run.size()));
+  }
+  BOOST_TEST(asked >= 3);
+  BOOST_TEST(asked <= kRuns / 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_few_blocks_late_are_borne) {
+  std::mt19937 random(11);
+  const auto reach = NewReach();
+  const Run run = Scattered(&random, 300);
+  std::vector<ExpectedBlock> expected(kReachBlocks);
+  int asked = 0;
+  for (int i = 0; i < 40; ++i) {
+    if (PredictRun(*reach, expected.data()) > 0) {
+      ++asked;
+      PenaliseReach(reach.get(), 0.9F);
+    }
+    NoteRun(reach.get(), run.data(), static_cast<int>(run.size()));
+  }
+  BOOST_TEST(asked >= 30);
 }
 
 BOOST_AUTO_TEST_CASE(runs_larger_than_memory_stay_in_bounds) {

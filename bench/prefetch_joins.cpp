@@ -1,0 +1,128 @@
+// The prefetch bench's single runs, and its joins.
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+#include "prefetch_cases.h"
+
+namespace query_shaper::bench {
+
+namespace {
+
+// A nested loop looks rows up by keys without any order.
+struct Join {
+  const char* name;
+  const char* query;  // of keys(k) and reading
+};
+
+const Join kJoins[] = {
+    {"inner join", "SELECT sum(length(pad)) FROM keys JOIN reading ON id = k"},
+    {"left join", "SELECT sum(length(pad)) FROM keys LEFT JOIN reading ON scattered = k"},
+    {"semi join", "SELECT count(*) FROM keys WHERE EXISTS (SELECT FROM reading WHERE id = k AND length(pad) > 5)"},
+    {"anti join", "SELECT count(*) FROM keys WHERE NOT EXISTS (SELECT FROM reading WHERE id = k AND length(pad) > 99)"},
+};
+
+const Variant kLoops[] = {
+    {"nested loop", false, "", "Nested Loop"},
+    {"batched", true, "SET query_shaper.prefetch = on", "Batch"},
+};
+
+// That it was ready to run and waited for a core.
+double QueuedMs(int pid) {
+  double running_ns = 0, queued_ns = 0;
+  std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> running_ns >> queued_ns;
+  return queued_ns / 1e6;
+}
+
+bool CompareJoin(const Options& options, ColdServer* server, const Join& join, Json* result) {
+  std::vector<double> ms[2], gains;
+  for (int round = 0; round < RoundsOf(options); round++) {
+    const std::string query = JoinQuery(options, join.query, round);
+    Run runs[2];
+    for (int i = 0; i < 2; i++) {
+      const int turn = (i + round) % 2;
+      server->Restart(kLoops[turn].loaded, true);
+      runs[turn] = RunOnce(options, *server, kLoops[turn], query, LoopSettings());
+      ms[turn].push_back(runs[turn].ms);
+    }
+    gains.push_back(runs[0].ms / runs[1].ms);
+  }
+  const double gain = Quantile(gains, 0.5), least = IsSlow(options) ? 5 : 2.5;
+  std::printf("%s: nested loop %.0f ms, batched %.0f ms; gain %.2f\n", join.name, Quantile(ms[0], 0.5),
+              Quantile(ms[1], 0.5), gain);
+  std::fflush(stdout);
+  Json json;
+  json.Set("nested_loop_ms", Json::Array(ms[0])).Set("batched_ms", Json::Array(ms[1]));
+  result->Set(join.name, std::move(json));
+  char what[80];
+  std::snprintf(what, sizeof what, "%s: gain >= %.1f", join.name, least);
+  return Check(what, gain, least, 1e9);
+}
+
+}  // namespace
+
+Run RunOnce(const Options& options, const ColdServer& server, const Variant& variant, const std::string& query,
+            const std::string& settings) {
+  pqxx::connection connection(server.Connection());
+  pqxx::nontransaction session(connection);
+  session.exec(settings + variant.settings);
+  session.exec("EXPLAIN " + query);
+  const double queued = QueuedMs(connection.backendpid());
+  const std::string plan = ValueOf(&session, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + query);
+  const double waited = options.Text("clock", "wall") == "adjusted" ? QueuedMs(connection.backendpid()) - queued : 0;
+  if (variant.node != nullptr && plan.find("\"" + std::string(variant.node) + "\"") == std::string::npos)
+    std::printf("  planned without %s: %s\n", variant.node, query.c_str());
+  return {NumberAfter(plan, "Execution Time") - waited, NumberAfter(plan, "Shared Read Blocks")};
+}
+
+Warm WarmTimes(ColdServer* server, const std::string& query, const std::string& session_settings, int rounds) {
+  Warm warm;
+  const auto take_turn = [&](const char* settings, double* best) {
+    pqxx::connection connection(server->Connection());
+    pqxx::nontransaction session(connection);
+    session.exec(session_settings + "SET plan_cache_mode = force_generic_plan; SET enable_bitmapscan = off; " +
+                 settings);
+    session.exec("PREPARE scan AS " + query);
+    for (int i = 0; i < 3; i++) session.exec("EXECUTE scan");
+    for (int round = 0; round < 3; round++) {
+      const double before = ProcessCpuMs(connection.backendpid());
+      for (int repeat = 0; repeat < 10; repeat++) session.exec("EXECUTE scan");
+      *best = std::min(*best, ProcessCpuMs(connection.backendpid()) - before);
+    }
+  };
+  for (int round = 0; round < rounds; round++) {
+    server->Restart(false, false);
+    take_turn("", &warm.stock_ms);
+    server->Restart(true, false);
+    take_turn("SET query_shaper.prefetch = on", &warm.on_ms);
+    take_turn("SET query_shaper.prefetch = off", &warm.off_ms);
+  }
+  std::printf("  warm: CPU of ten runs %.1f ms, prefetch off %.1f ms, nothing loaded %.1f ms\n", warm.on_ms,
+              warm.off_ms, warm.stock_ms);
+  return warm;
+}
+
+std::string LoopSettings() {
+  return std::string(kScanOnly) +
+         "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off; "
+         "SET enable_bitmapscan = off; SET enable_indexonlyscan = off; ";
+}
+
+std::string JoinQuery(const Options& options, const std::string& join, int round) {
+  const int keys = static_cast<int>(options.Number("keys", 10000));
+  return "WITH keys AS MATERIALIZED (SELECT ((hashint4(i + 77) & 2147483647)::bigint % " +
+         std::to_string(static_cast<long>(RowsOf(options))) + ")::int AS k FROM generate_series(" +
+         std::to_string(1 + round * keys) + ", " + std::to_string((round + 1) * keys) + ") i) " + join;
+}
+
+bool CompareJoins(const Options& options, ColdServer* server, Json* result) {
+  bool met = true;
+  for (const Join& join : kJoins)
+    if (Selected(options, std::string(join.name).substr(0, 4))) met = CompareJoin(options, server, join, result) && met;
+  if (!Selected(options, "warm")) return met;
+  const Warm warm = WarmTimes(server, JoinQuery(options, kJoins[0].query, 0), LoopSettings(), RoundsOf(options) + 2);
+  result->Set("warm_join_cpu_ratio", warm.on_ms / warm.stock_ms);
+  return Check("warm nested loop: CPU to stock <= 1.05", warm.on_ms / warm.stock_ms, 0, 1.05) && met;
+}
+
+}  // namespace query_shaper::bench
