@@ -17,6 +17,8 @@ const Bench kBenches[] = {
     {"overhead", "backend CPU of point and analytic queries against nothing loaded", RunOverhead},
     {"eta", "time left of running queries against its truth and against baselines", RunEta},
     {"predict", "predicted time of seen and of left-out templates", RunPredict},
+    {"predicted_memory", "predicted memory against what statements held, and the planner's figures",
+     RunPredictedMemory},
     {"shadow", "rows of shadow() against the truth, and what a shadow beside a statement costs", RunShadow},
     {"stall", "time left of a query that waits for a lock", RunStall},
     {"stress", "polls, pauses, resumes and cancels beside pgbench and parallel queries", RunStress},

@@ -41,6 +41,7 @@ struct Bench {
 Verdict RunOverhead(const Options& options);
 Verdict RunEta(const Options& options);
 Verdict RunPredict(const Options& options);
+Verdict RunPredictedMemory(const Options& options);
 Verdict RunShadow(const Options& options);
 Verdict RunStall(const Options& options);
 Verdict RunStress(const Options& options);

@@ -1,8 +1,5 @@
-// predict: q-error of the time that query_shaper.predict() tells just before a statement runs.
-//
-// Templates are dealt into folds. A fold's templates are left out while the server learns from the others; their first
-// runs are "left out", the runs after it, each with other constants, are "seen". Every prediction is made before its
-// statement runs.
+// predict: q-error of the time that query_shaper.predict() tells just before a statement runs, and of every model and
+// target beside it. How it is examined: predict_exam.h.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,32 +9,17 @@
 #include "driver.h"
 #include "driver_templates.h"
 #include "driver_watch.h"
+#include "predict_exam.h"
 
 namespace query_shaper::bench {
 
 namespace {
 
-struct Prediction {
-  double predicted_ms = 0, low_ms = 0, high_ms = 0;
-  std::string origin;
-};
-
-struct Sample {
-  const Template* query;
-  Prediction prediction;
-  double actual_ms;
-};
+using Sample = ExamRun;
 
 double QError(const Sample& sample) {
-  const double predicted = std::max(sample.prediction.predicted_ms, 1e-3);
-  return std::max(predicted / sample.actual_ms, sample.actual_ms / predicted);
-}
-
-Prediction Predict(pqxx::connection* connection, const std::string& sql) {
-  pqxx::nontransaction transaction(*connection);
-  const pqxx::result rows = transaction.exec("SELECT predicted_ms, low_ms, high_ms, origin FROM query_shaper.predict(" +
-                                             transaction.quote(sql) + ")");
-  return {rows[0][0].as<double>(), rows[0][1].as<double>(), rows[0][2].as<double>(), rows[0][3].c_str()};
+  const double predicted = std::max(sample.targets.at("time_ms").predicted, 1e-3);
+  return std::max(predicted / sample.client_ms, sample.client_ms / predicted);
 }
 
 struct Summary {
@@ -52,15 +34,13 @@ Summary Print(const std::string& phase, const std::vector<Sample>& samples, Json
   Json runs = Json::Array();
   for (const Sample& sample : samples) {
     errors.push_back(QError(sample));
-    const Prediction& prediction = sample.prediction;
-    inside += sample.actual_ms >= prediction.low_ms && sample.actual_ms <= prediction.high_ms;
+    const TargetFigures& time = sample.targets.at("time_ms");
+    inside += sample.client_ms >= time.low && sample.client_ms <= time.high;
     by_template[sample.query->name].push_back(errors.back());
-    origins[prediction.origin]++;
+    origins[sample.origin]++;
     Json run;
-    run.Set("template", sample.query->name)
-        .Set("predicted_ms", prediction.predicted_ms)
-        .Set("low_ms", prediction.low_ms);
-    run.Set("high_ms", prediction.high_ms).Set("actual_ms", sample.actual_ms).Set("origin", prediction.origin);
+    run.Set("template", sample.query->name).Set("predicted_ms", time.predicted).Set("low_ms", time.low);
+    run.Set("high_ms", time.high).Set("actual_ms", sample.client_ms).Set("origin", sample.origin);
     runs.Push(std::move(run));
   }
   Summary summary;
@@ -89,7 +69,7 @@ Summary Print(const std::string& phase, const std::vector<Sample>& samples, Json
 std::vector<Sample> Longer(const std::vector<Sample>& samples, double shortest_ms) {
   std::vector<Sample> longer;
   for (const Sample& sample : samples) {
-    if (sample.actual_ms >= shortest_ms) longer.push_back(sample);
+    if (sample.client_ms >= shortest_ms) longer.push_back(sample);
   }
   return longer;
 }
@@ -99,9 +79,6 @@ std::vector<Sample> Longer(const std::vector<Sample>& samples, double shortest_m
 Verdict RunPredict(const Options& options) {
   const double timeout_ms = options.Number("timeout", 30000);
   const double shortest_ms = options.Number("shortest", 1);
-  const int folds = static_cast<int>(options.Number("folds", 4));
-  const int repeats = static_cast<int>(options.Number("repeats", 6));
-  const int train_runs = static_cast<int>(options.Number("train-runs", 3));
 
   Laboratory laboratory(options, {"shared_buffers = '1GB'", "max_wal_size = '4GB'"});
   std::mt19937_64 random(options.seed());
@@ -113,58 +90,25 @@ Verdict RunPredict(const Options& options) {
   const auto session = [&](const Template& query) { return sessions[query.data].get(); };
   const auto text_of = [&](const Template& query) { return Instantiate(query, &session(query)->runner(), &random); };
 
-  std::vector<const Template*> templates;
-  for (const Template& query : laboratory.templates) templates.push_back(&query);
-  std::shuffle(templates.begin(), templates.end(), random);
-  size_t failed = 0;
-  const auto measure = [&](const Template& query, std::vector<Sample>* samples) {
-    const std::string sql = text_of(query);
-    const Prediction prediction = Predict(&session(query)->runner(), sql);
-    const WatchedRun run = session(query)->RunUnwatched(sql, timeout_ms);
-    if (run.error.empty()) {
-      samples->push_back({&query, prediction, run.total_ms});
-    } else {
-      failed++;
-    }
-  };
-  // Caches of the system warm up before anything is learned from them.
-  for (const Template* query : templates) session(*query)->RunUnwatched(text_of(*query), timeout_ms);
-
-  std::vector<Sample> left_out, seen;
-  for (int fold = 0; fold < folds; fold++) {
-    laboratory.Reset();
-    std::vector<const Template*> lessons, exam;
-    for (size_t i = 0; i < templates.size(); i++) {
-      (static_cast<int>(i) % folds == fold ? exam : lessons).push_back(templates[i]);
-    }
-    for (int run = 0; run < train_runs; run++) {
-      std::shuffle(lessons.begin(), lessons.end(), random);
-      for (const Template* query : lessons) session(*query)->RunUnwatched(text_of(*query), timeout_ms);
-      laboratory.Learn();
-    }
-    for (int run = 0; run <= repeats; run++) {
-      for (const Template* query : exam) measure(*query, run == 0 ? &left_out : &seen);
-      laboratory.Learn();
-    }
-    std::printf("fold %d of %d done\n", fold + 1, folds);
-    std::fflush(stdout);
-  }
+  const Exam exam = Examine(options, &laboratory, false, &random);
+  const std::vector<Sample>& left_out = exam.left_out;
+  const std::vector<Sample>& seen = exam.seen;
 
   // What no prediction can beat: the same statement twice in a row.
   std::vector<double> twice;
-  for (const Template* query : templates) {
-    const std::string sql = text_of(*query);
-    const WatchedRun first = session(*query)->RunUnwatched(sql, timeout_ms);
-    const WatchedRun second = session(*query)->RunUnwatched(sql, timeout_ms);
+  for (const Template& query : laboratory.templates) {
+    const std::string sql = text_of(query);
+    const WatchedRun first = session(query)->RunUnwatched(sql, timeout_ms);
+    const WatchedRun second = session(query)->RunUnwatched(sql, timeout_ms);
     if (!first.error.empty() || !second.error.empty() || first.total_ms < shortest_ms) continue;
     twice.push_back(std::max(first.total_ms / second.total_ms, second.total_ms / first.total_ms));
   }
 
   Json result;
   result.Set("same_statement_twice", ToJson(SpreadOf(twice)));
-  result.Set("templates", templates.size()).Set("failed", failed).Set("shortest_ms", shortest_ms);
+  result.Set("templates", laboratory.templates.size()).Set("failed", exam.failed).Set("shortest_ms", shortest_ms);
   std::printf("runs of %.1f ms and longer by the client's clock; %zu runs failed or took over %.0f s\n", shortest_ms,
-              failed, timeout_ms / 1000);
+              exam.failed, timeout_ms / 1000);
   std::printf("the same statement twice in a row: q-error p50 %.3f p90 %.3f\n", Quantile(twice, 0.5),
               Quantile(twice, 0.9));
   const Summary seen_summary = Print("seen, other constants", Longer(seen, shortest_ms), &result);
@@ -174,6 +118,7 @@ Verdict RunPredict(const Options& options) {
   all.insert(all.end(), more.begin(), more.end());
   const Summary whole = Print("all", all, &result);
   Print("all of 50 ms and longer", Longer(all, 50), &result);
+  PrintMembers(exam, shortest_ms, &result);
   bool met = Check("seen, p50 <= 1.2", seen_summary.p50, 1, 1.2);
   met = Check("seen, p90 <= 2", seen_summary.p90, 1, 2) && met;
   met = Check("left out, p50 <= 1.8", left_out_summary.p50, 1, 1.8) && met;

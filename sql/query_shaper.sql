@@ -202,7 +202,9 @@ CREATE FUNCTION predict(
   query text, OUT predicted_ms float8, OUT low_ms float8, OUT high_ms float8, OUT memory_kb bigint, OUT rows bigint,
   OUT temp_kb bigint, OUT blocks bigint, OUT origin text, OUT fingerprint bigint, OUT query_id bigint,
   OUT memory_low_kb bigint, OUT memory_high_kb bigint, OUT rows_low bigint, OUT rows_high bigint,
-  OUT temp_low_kb bigint, OUT temp_high_kb bigint, OUT blocks_low bigint, OUT blocks_high bigint)
+  OUT temp_low_kb bigint, OUT temp_high_kb bigint, OUT blocks_low bigint, OUT blocks_high bigint, OUT cpu_ms float8,
+  OUT cpu_low_ms float8, OUT cpu_high_ms float8, OUT blocks_read bigint, OUT blocks_read_low bigint,
+  OUT blocks_read_high bigint, OUT members jsonb)
 RETURNS record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'query_shaper_predict';
 COMMENT ON FUNCTION predict(text) IS 'predicts what a statement will take, with 90 % intervals, without running it';
@@ -214,7 +216,15 @@ COMMENT ON FUNCTION fingerprint(text) IS 'names a statement and its plan shape a
 
 CREATE VIEW predictions WITH (security_barrier) AS
   SELECT p.at, p.query_id, p.fingerprint, p.origin, p.predicted_ms, p.low_ms, p.high_ms, p.actual_ms,
-    p.predicted_memory_kb, p.actual_memory_kb, pg_catalog.pg_get_userbyid(p.user_id) AS usename, p.details
+    p.predicted_memory_kb, p.actual_memory_kb, pg_catalog.pg_get_userbyid(p.user_id) AS usename, p.details,
+    (p.details #>> '{targets,temp_kb,predicted}')::float8 AS predicted_temp_kb,
+    (p.details #>> '{targets,temp_kb,actual}')::float8 AS actual_temp_kb,
+    (p.details #>> '{targets,cpu_ms,predicted}')::float8 AS predicted_cpu_ms,
+    (p.details #>> '{targets,cpu_ms,actual}')::float8 AS actual_cpu_ms,
+    (p.details #>> '{targets,blocks,predicted}')::float8 AS predicted_blocks,
+    (p.details #>> '{targets,blocks,actual}')::float8 AS actual_blocks,
+    (p.details #>> '{targets,blocks_read,predicted}')::float8 AS predicted_blocks_read,
+    (p.details #>> '{targets,blocks_read,actual}')::float8 AS actual_blocks_read
   FROM query_shaper.prediction_data p
   WHERE pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
     OR pg_catalog.pg_has_role(current_user, p.user_id, 'USAGE');
@@ -227,6 +237,14 @@ RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 4
 AS 'MODULE_PATHNAME', 'query_shaper_models';
 
 CREATE VIEW models AS SELECT * FROM query_shaper._model_rows();
+
+CREATE FUNCTION _model_target_rows(
+  OUT name text, OUT target text, OUT samples float8, OUT q_error_p50 float8, OUT q_error_p90 float8,
+  OUT weight float8, OUT weight_unseen float8)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 35
+AS 'MODULE_PATHNAME', 'query_shaper_model_targets';
+
+CREATE VIEW model_targets AS SELECT * FROM query_shaper._model_target_rows();
 
 CREATE FUNCTION train() RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'query_shaper_train';
@@ -416,7 +434,7 @@ AS 'MODULE_PATHNAME', 'query_shaper_metrics';
 
 CREATE VIEW metrics AS SELECT * FROM query_shaper._metric_rows();
 
-GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, metrics, row_estimates, known_plans,
-  access_patterns, partition_hints, staging, pool, reservations TO PUBLIC;
+GRANT SELECT ON activity, activity_nodes, history, predictions, events, models, model_targets, metrics, row_estimates,
+  known_plans, access_patterns, partition_hints, staging, pool, reservations TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION train(), reset(), import_knowledge(jsonb), export_knowledge() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION export_knowledge() TO pg_read_all_stats;

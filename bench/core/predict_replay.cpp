@@ -25,11 +25,14 @@
 namespace query_shaper {
 namespace {
 
+constexpr int kCollected = kBlocks + 1;  // targets that collect_plans.py knows
+
 struct Run {
   std::string query, database;
   Actual actual;
   double at_s = 0;
   FeatureVector features;
+  PlanSequence sequence;
   uint64_t fingerprint = 0;
 };
 
@@ -72,7 +75,8 @@ std::vector<Run> ReadRuns(const char* path) {
     char tag;
     int nodes = 0;
     head >> tag >> run.query >> run.database;
-    for (double& target : run.actual.targets) head >> target;
+    for (int t = 0; t < kCollected; ++t) head >> run.actual.targets[t];
+    run.actual.targets[kCpuMs] = run.actual.targets[kTimeMs];  // one process, all in memory
     head >> run.at_s >> nodes;
     if (!head || tag != 'R') throw std::runtime_error("a line of a run is damaged: " + line);
     run.actual.complete = true;
@@ -87,6 +91,7 @@ std::vector<Run> ReadRuns(const char* path) {
     if (before != last_s.end()) moment.seconds_since_last_run = run.at_s - before->second;
     last_s[run.query] = run.at_s;
     run.features = ExtractFeatures(*plan, moment);
+    ExtractSequence(*plan, moment, &run.sequence);
     run.fingerprint = PlanFingerprint(*plan);
     runs.push_back(std::move(run));
   }
@@ -116,11 +121,11 @@ class Errors {
 };
 
 Estimate Predict(const ReplayedDatabase& database, const Run& run) {
-  return database.Predict(run.query, run.fingerprint, run.features);
+  return database.Predict(run.query, run.fingerprint, run.features, &run.sequence);
 }
 
 void Learn(const Run& run, const Estimate& made, ReplayedDatabase* database) {
-  database->Learn(run.query, run.fingerprint, run.features, made, run.actual, PaceSample{}, run.at_s);
+  database->Learn(run.query, run.fingerprint, run.features, made, run.actual, PaceSample{}, run.at_s, &run.sequence);
 }
 
 double MicrosecondsSince(std::chrono::steady_clock::time_point start) {
@@ -157,20 +162,53 @@ void ReplayInOrder(const std::vector<Run>& runs) {
   std::printf("predict %.1f us, learn %.1f us a call\n", Median(&predict_us), Median(&learn_us));
 }
 
-void ReplayLeavingOneOut(const std::vector<Run>& runs) {
-  std::map<std::string, std::string> queries;
-  for (const Run& run : runs) queries[run.query] = run.database;
-  Errors left_out;
-  for (const auto& [query, name] : queries) {
-    ReplayedDatabase database;
+// Statements are dealt into folds; each fold is predicted by what was learned from the others.
+void ReplayFolds(const std::vector<Run>& runs) {
+  constexpr int kFolds = 8;
+  constexpr Target kTold[] = {kTimeMs, kMemoryKb, kTempKb, kBlocks, kRows};
+  std::map<std::string, int> fold_of;
+  for (const Run& run : runs) fold_of.emplace(run.query, static_cast<int>(fold_of.size()) % kFolds);
+  std::map<std::string, Errors> errors;
+  double training_ms = 0, sequence_us = 0;
+  int asked = 0, versions = 0;
+  for (int fold = 0; fold < kFolds; ++fold) {
+    std::map<std::string, ReplayedDatabase> databases;
+    size_t learned = 0;
     for (const Run& run : runs) {
-      if (run.database == name && run.query != query) Learn(run, Predict(database, run), &database);
+      ReplayedDatabase& database = databases["all"];
+      if (fold_of[run.query] == fold) continue;
+      Learn(run, Predict(database, run), &database);
+      if (++learned % 60 != 0) continue;
+      const auto start = std::chrono::steady_clock::now();
+      versions += database.TrainSequence();
+      training_ms += MicrosecondsSince(start) / 1000;
     }
     for (const Run& run : runs) {
-      if (run.query == query) left_out.Add(Predict(database, run).targets[kTimeMs], run.actual.targets[kTimeMs]);
+      if (fold_of[run.query] != fold) continue;
+      const ReplayedDatabase& database = databases["all"];
+      const auto start = std::chrono::steady_clock::now();
+      SequenceAnswer answer;
+      AnswerSequence(database.sequence(), run.sequence, &answer);
+      sequence_us += MicrosecondsSince(start);
+      ++asked;
+      const Estimate made = Predict(database, run);
+      const Estimate without = database.Predict(run.query, run.fingerprint, run.features);
+      for (const Target t : kTold) {
+        const double actual = run.actual.targets[t] + 1;
+        const auto add = [&](const char* name, double value) {
+          errors[std::string(TargetName(t)) + " " + name].Add(
+              {value + 1, made.targets[t].low + 1, made.targets[t].high + 1}, actual);
+        };
+        for (int m = 0; m < kModels; ++m)
+          if (made.model_value[m][t] >= 0) add(OriginName(static_cast<Origin>(m)), made.model_value[m][t]);
+        add("blend", made.targets[t].value);
+        add("blend without sequence", without.targets[t].value);
+      }
     }
   }
-  left_out.Print("left out, learned from the others");
+  std::printf("left out, %d folds; %d versions of the sequence member, %.0f ms of training, %.1f us an answer\n",
+              kFolds, versions, training_ms, sequence_us / std::max(asked, 1));
+  for (auto& [name, of_name] : errors) of_name.Print(name.c_str());
 }
 
 }  // namespace
@@ -184,7 +222,7 @@ int main(int argc, char** argv) {
   try {
     const auto runs = query_shaper::ReadRuns(argv[1]);
     query_shaper::ReplayInOrder(runs);
-    query_shaper::ReplayLeavingOneOut(runs);
+    query_shaper::ReplayFolds(runs);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "predict_replay: %s\n", error.what());
     return 1;

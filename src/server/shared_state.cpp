@@ -3,6 +3,7 @@
 #include "server/settings.h"
 #include "server/shared_access.h"
 #include "server/shared_rows.h"
+#include "server/shared_sequence.h"
 #include "server/shared_shadow.h"
 #include "server/shared_staging.h"
 #include "server/shared_state.h"
@@ -63,6 +64,7 @@ void RequestSharedState() {
   RequestAddinShmemSpace(SharedShadowSize());
   RequestAddinShmemSpace(SharedAccessSize());
   RequestAddinShmemSpace(SharedStagingSize());
+  RequestAddinShmemSpace(SharedSequenceSize());
   RequestNamedLWLockTranche("query_shaper", 5);
 }
 
@@ -84,6 +86,8 @@ void Initialise(const Layout& layout) {
     BackendSlot& slot = backend_slots[i];
     pg_atomic_init_u32(&slot.request, kRequestNone);
     for (pg_atomic_uint64& rows : slot.worker_rows) pg_atomic_init_u64(&rows, 0);
+    pg_atomic_init_u64(&slot.worker_memory_kb, 0);
+    pg_atomic_init_u64(&slot.worker_cpu_us, 0);
     pg_atomic_init_u32(&slot.worker_reports, 0);
     pg_atomic_init_u32(&slot.given_up, 0);
     for (StatementSlot& statement : slot.statements_running) pg_atomic_init_u32(&statement.sequence, 0);
@@ -100,6 +104,8 @@ void Initialise(const Layout& layout) {
     pg_atomic_init_u32(&slot.learner_failures, 0);
     pg_atomic_init_u32(&slot.row_changes, 0);
     pg_atomic_init_u32(&slot.row_changes_done, 0);
+    pg_atomic_init_u32(&slot.trainings_asked, 0);
+    pg_atomic_init_u32(&slot.trainings_done, 0);
   }
 }
 
@@ -123,6 +129,7 @@ void StartSharedState() {
   AttachSharedRows(&GetNamedLWLockTranche("query_shaper")[2].lock);
   AttachSharedShadow();
   AttachSharedAccess(&GetNamedLWLockTranche("query_shaper")[3].lock);
+  AttachSharedSequence();
   AttachSharedStaging(&GetNamedLWLockTranche("query_shaper")[4].lock);
   LWLockRelease(AddinShmemInitLock);
   my_slot = nullptr;

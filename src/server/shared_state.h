@@ -14,6 +14,7 @@
 //   table.
 #pragma once
 #include "core/plan/plan_tree.h"
+#include "core/predict/plan_sequence.h"
 #include "core/predict/predict.h"
 #include "core/track/progress.h"
 #include "pg/pg.h"
@@ -92,7 +93,10 @@ struct BackendSlot {
   // Rows counted by parallel workers that have ended, by plan_node_id of the outermost tracked statement's plan.
   pg_atomic_uint64 worker_rows[kMaxPlanNodes];
   pg_atomic_uint32 worker_reports;  // how many workers have added theirs
-  pg_atomic_uint32 given_up;        // segment of the parallel plan whose workers are to end, 0: none
+  // The same for what they held at their peak, and for their processor time.
+  pg_atomic_uint64 worker_memory_kb;
+  pg_atomic_uint64 worker_cpu_us;
+  pg_atomic_uint32 given_up;  // segment of the parallel plan whose workers are to end, 0: none
   StatementSlot statements_running[kNestLevels];
 };
 
@@ -124,6 +128,7 @@ struct OutcomeRecord {
   bool late;
   int32_t error_sqlstate;  // 0: ended normally
   FeatureVector features;
+  PlanSequence sequence;
   Estimate made;
   Actual actual;
   int64_t blocks_read, blocks_hit;
@@ -180,8 +185,11 @@ struct DatabaseSlot {
   pg_atomic_uint32 learner_failures;  // ever, in this database
   pg_atomic_uint32 row_changes;       // changes of learned rows and known plans
   pg_atomic_uint32 row_changes_done;  // of these in the tables (or nowhere to be written, on a standby)
-  Models models;                      // under knowledge_lock
-  bool models_dirty;                  // not yet written to the table; under knowledge_lock
+  // train() asks for a whole round of the sequence member's training; its learner answers when that is over.
+  pg_atomic_uint32 trainings_asked;
+  pg_atomic_uint32 trainings_done;
+  Models models;      // under knowledge_lock
+  bool models_dirty;  // not yet written to the table; under knowledge_lock
 };
 
 struct ProfileKey {  // zeroed before use: hashed as bytes
@@ -246,6 +254,10 @@ enum Metric {
   kMetricPoolUnmetWorkers,
   kMetricQueued,
   kMetricQueueTimeouts,
+  kMetricSequenceLessons,
+  kMetricSequenceVersions,
+  kMetricSequenceRejected,
+  kMetricSequenceRollbacks,
   kMetrics
 };
 

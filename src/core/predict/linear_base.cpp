@@ -35,7 +35,7 @@ Design DesignOf(const FeatureVector& features) {
   return x;
 }
 
-double ResidualLimit(Target target) { return target == kTimeMs ? 5 : 8; }
+double ResidualLimit(Target target) { return target == kTimeMs || target == kCpuMs ? 5 : 8; }
 
 }  // namespace
 
@@ -44,6 +44,7 @@ double PlanBase(const FeatureVector& features, Target target) {
   const auto amount = [v](int index) { return std::expm1(std::clamp(Finite(v[index], 0), 0.0, kMaxLog)); };
   switch (target) {
     case kTimeMs:
+    case kCpuMs:
       return std::log(kColdMsPerCost) + std::clamp(Finite(v[kTotalCost], 0), 0.0, kMaxLog);
     case kMemoryKb:
       return std::log1p(64 + amount(kExpectedKb));
@@ -51,6 +52,8 @@ double PlanBase(const FeatureVector& features, Target target) {
       return std::clamp(Finite(v[kOutputRows], 0), 0.0, kMaxLog);
     case kTempKb:
       return std::log1p(amount(kSpillKb) / 2);
+    case kBlocksRead:
+      return std::clamp(Finite(v[kUncachedPages], 0), 0.0, kMaxLog);
     default:
       return std::log1p(amount(kSeqPages) + amount(kIndexPages) + amount(kBitmapPages));
   }

@@ -106,6 +106,13 @@ double NominalLog(const FeatureVector& features) {
   return sum;
 }
 
+double NominalMs(const double* work) {
+  double sum = 0;
+  for (const Rate& rate : kPriorRates)
+    if (rate.index >= 0) sum += rate.ms * std::max(Finite(work[rate.index], 0), 0.0);
+  return sum;
+}
+
 void PredictRates(const RateModel& model, const FeatureVector& features, double* log, double* log_sd) {
   double sum = 0;
   const Vector shares = Shares(LogTerms(model.log_rate, features, &sum), sum);

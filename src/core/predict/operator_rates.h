@@ -14,6 +14,9 @@ void PredictRates(const RateModel& model, const FeatureVector& features, double*
 // log of the plan's work in milliseconds at the rates assumed a priori: the same whatever has been learned.
 double NominalLog(const FeatureVector& features);
 
+// The same in milliseconds of amounts of work that are not on the features' log scale, without the constant.
+double NominalMs(const double* work);
+
 // noise_factor >= 1 raises the observation noise of samples that say little new. The covariance never exceeds its
 // prior, so long silence or one-sided load cannot wind it up.
 void LearnRates(const FeatureVector& features, double log_ms, double noise_factor, RateModel* model);

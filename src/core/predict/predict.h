@@ -1,7 +1,7 @@
 // Predicts what a statement will take before it runs, and learns from what it took: plain structs in, plain structs
 // out.
 //
-// Three models answer on a log scale, and a blend weighs them by their recent prequential error:
+// Four models answer on a log scale, target by target, and a blend weighs them by their recent prequential error:
 //   cache   the statement's own history: decayed mean of the outcome, moved along cost and operator work by a small
 //           ridge regression per profile
 //   linear  Bayesian ridge regression over the feature vector (Bishop 2006, 3.3), for the unseen; it learns the
@@ -11,6 +11,7 @@
 //   filter
 //           over log rates (Bell and Cathey 1993) with forgetting: it adds up physically and so extrapolates to new
 //           plans
+//   sequence a recurrent network over the operators of the plan (sequence_model.h), once it has been trained
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -21,7 +22,7 @@
 namespace query_shaper {
 
 enum class Origin : uint8_t { kCache = 0, kLinear = 1, kOnline = 2, kSequence = 3, kBlend = 4 };
-constexpr int kModels = 3;  // members of the blend that exist: cache, linear, online
+constexpr int kModels = 4;  // members of the blend
 const char* OriginName(Origin origin);
 
 // A predicted quantity with its central 90 % interval.
@@ -31,18 +32,43 @@ struct Quantity {
   double high = 0;
 };
 
-enum Target { kTimeMs = 0, kMemoryKb = 1, kRows = 2, kTempKb = 3, kBlocks = 4, kTargets = 5 };
+// kBlocks are those read and hit, kBlocksRead those of them that were not in shared buffers; kMemoryKb is private
+// memory of the query's nodes at their peak, workers' included, kCpuMs the processor time of backend and workers.
+enum Target {
+  kTimeMs = 0,
+  kMemoryKb = 1,
+  kRows = 2,
+  kTempKb = 3,
+  kBlocks = 4,
+  kCpuMs = 5,
+  kBlocksRead = 6,
+  kTargets = 7
+};
+const char* TargetName(Target target);  // as in views: time_ms, memory_kb, ...
 
 struct Estimate {
   Quantity targets[kTargets];
-  double log_sd = 1;                        // standard deviation of log(time)
-  double model_ms[kModels] = {-1, -1, -1};  // each member's own answer, -1: it has none
-  double model_log_sd[kModels] = {-1, -1, -1};
+  double log_sd = 1;                            // standard deviation of log(time)
+  double model_ms[kModels] = {-1, -1, -1, -1};  // each member's own answer, -1: it has none
+  double model_log_sd[kModels] = {-1, -1, -1, -1};
+  // The same for every target, and what each member weighs in its blend.
+  float model_value[kModels][kTargets] = {{-1, -1, -1, -1, -1, -1, -1},
+                                          {-1, -1, -1, -1, -1, -1, -1},
+                                          {-1, -1, -1, -1, -1, -1, -1},
+                                          {-1, -1, -1, -1, -1, -1, -1}};
+  float model_weight[kModels][kTargets] = {};
   Origin origin = Origin::kLinear;  // the member that weighs most, or kBlend when none weighs above 0.8
   double log_load = 0;              // what the load of the server's last minute adds to log time
   double seen = 0;                  // decayed number of earlier runs of the statement
 };
 static_assert(std::is_trivially_copyable_v<Estimate>);
+
+// What the sequence member says, made outside of Predict(): it needs the plan, not its features.
+struct SequenceAnswer {
+  bool answers = false;
+  double log[kTargets] = {};
+  double sd[kTargets] = {};
+};
 
 struct Actual {
   double targets[kTargets] = {};
@@ -57,15 +83,19 @@ struct Profile {
   double last_seen_s = 0;        // seconds since the epoch
   double mean[kTargets] = {};    // of log(time) and of log1p(other targets)
   double square[kTargets] = {};  // decayed sum of squared deviations
-  double error[kModels] = {};    // decayed mean |log2 q-error| of each member on this statement
+  double error[kModels] = {};    // decayed mean |log2 q-error| of each member's time on this statement
   // Ridge regression of log time on kRegressors quantities known before the run, all decayed like the mean.
   double regressor_mean[kRegressors] = {};
   double regressor_square[kRegressors * kRegressors] = {};  // co-moments, full
   double regressor_time[kRegressors] = {};                  // co-moments with log time
-  double blend_square = 0;                                  // decayed mean squared prequential error of the blend
-  double blend_weight = 0;                                  // decayed number of errors in it
-  double drift[kTargets] = {};                              // decayed mean of signed errors in standard deviations
-  double runs = 0;                                          // complete runs ever, not decayed
+  // The same for the other targets, each on what the plan says of it (PlanBase()).
+  double base_mean[kTargets] = {};
+  double base_square[kTargets] = {};
+  double base_cross[kTargets] = {};
+  double blend_square = 0;      // decayed mean squared prequential error of the blend
+  double blend_weight = 0;      // decayed number of errors in it
+  double drift[kTargets] = {};  // decayed mean of signed errors in standard deviations
+  double runs = 0;              // complete runs ever, not decayed
   Pace pace;
 };
 static_assert(std::is_trivially_copyable_v<Profile>);
@@ -104,29 +134,44 @@ struct Models {
   double calibration_ms_per_cost = 0;  // cold start: log-mean of ms per cost unit seen on this server; 0 none yet
   double calibration_spread = 1;
   double calibration_weight = 0;
-  ErrorStats errors[kModels + 1];         // members, then the blend
-  double blend_weight[2][kModels] = {};   // context 0 neither statement nor plan seen, 1 seen; sums to 1
-  double member_square[2][kModels] = {};  // decayed mean squared error of log time, same contexts; 0 none yet
-  double blend_square[4] = {};            // of the blend, by times seen: 0, 1 (or only the plan's shape), 2-4, more
+  ErrorStats errors[kModels + 1][kTargets];  // members, then the blend
+  double blend_weight[2][kModels] = {};      // of time; context 0 neither statement nor plan seen, 1 seen; sums to 1
+  double member_square[2][kTargets][kModels] = {};  // decayed mean squared error of the log, same contexts; 0 none yet
+  // Of the blend, by times seen: 0, 1 (or only the plan's shape), 2-4, more.
+  double blend_square[kTargets][4] = {};
   // Decayed mean of log(actual / predicted) over the last outcomes of known statements: how loaded the server is now.
   double load_level = 0;
   double load_at_s = 0;
-  // Half width of the 90 % interval in standard deviations by times seen (0, 1, 2-4, more), for time and for the other
-  // targets; moved to where it covers 90 % (Gibbs and Candes 2021).
+  // Half width of the 90 % interval of time in standard deviations by times seen (0, 1, 2-4, more), moved to where it
+  // covers 90 % (Gibbs and Candes 2021).
   float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};
-  float target_z[2][kTargets] = {{1.64f, 1.64f, 1.64f, 1.64f, 1.64f}, {1.64f, 1.64f, 1.64f, 1.64f, 1.64f}};
+  // Of the other targets each side by itself, moved to where 6.5 % lie below (0), 3.5 % above (1).
+  float target_z[2][kTargets][4];
   BandScale band;
 };
 static_assert(std::is_trivially_copyable_v<Models>);
 
-// A model of a server that has seen nothing.
+// A model of a server that has seen nothing; use it before anything else.
 void InitModels(Models* models);
 
 // exact: this statement with this plan; shape: the same plan under any statement; statement: this statement under any
 // plan, which speaks where the plan is new; each may be null.
 // models may be freshly initialised. Always answers; every figure is finite and >= 0, low <= value <= high.
+// sequence: the recurrent member's answer, null where it was not asked.
 Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                 const Profile* statement = nullptr);
+                 const Profile* statement = nullptr, const SequenceAnswer* sequence = nullptr);
+
+// What the members weigh for a statement of no particular history; sum to 1. sequence: that member answers.
+void TypicalWeights(const Models& models, Target target, bool seen, bool sequence, double* weights);
+
+// Whether an answer of the sequence member would weigh anything; seen: the statement or its plan has a history.
+bool SequenceWeighs(const Models& models, bool seen);
+
+// Adds the sequence member's answer to an estimate that was made without it, so that it is scored like the others.
+void AddAnswer(const SequenceAnswer& sequence, Estimate* made);
+
+// A new version of the sequence member has other errors than the one before: what it weighs begins with these.
+void BeginSequence(const double* square, Models* models);
 
 // Learns one outcome. `made` is the estimate given at the start (its members are scored before anything is updated).
 // Incomplete runs only raise counters where the time already exceeds the belief. half_life_s > 0.

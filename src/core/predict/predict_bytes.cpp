@@ -10,13 +10,13 @@ namespace {
 constexpr uint32_t kProfileMagic = 0x46505351;  // "QSPF"
 constexpr uint32_t kModelsMagic = 0x4c4d5351;   // "QSML"
 // Grows with every change of the layouts below, of the features or of the regressors.
-constexpr uint32_t kProfileVersion = 1;
-constexpr uint32_t kModelsVersion = 1;
+constexpr uint32_t kProfileVersion = 2;
+constexpr uint32_t kModelsVersion = 2;
 
 // A field that is added must be stored too, under a new version: these fail until that is done.
 static_assert(sizeof(Pace) == sizeof(float) * (2 + 2 * kMaxPipelines + 3 * kPaceNodes + kCurvePoints + 1));
 static_assert(offsetof(Profile, pace) ==
-              sizeof(double) * (5 + 3 * kTargets + 2 * kRegressors + kRegressors * kRegressors + kModels));
+              sizeof(double) * (5 + 6 * kTargets + 2 * kRegressors + kRegressors * kRegressors + kModels));
 
 [[noreturn]] void Corrupt() { throw Error(Fault::kCorruptModel, "stored model holds a number out of its range"); }
 
@@ -62,6 +62,9 @@ void Fields(Direction io, P& profile) {
   io.Number(profile.regressor_mean);
   io.Matrix(profile.regressor_square, kRegressors);
   io.Number(profile.regressor_time);
+  io.Number(profile.base_mean);
+  io.Number(profile.base_square);
+  io.Number(profile.base_cross);
   io.Number(profile.error);
   io.Number(profile.blend_square);
   io.Number(profile.blend_weight);
@@ -95,9 +98,11 @@ void ModelFields(Direction io, M& models) {
   io.Number(models.calibration_ms_per_cost);
   io.Number(models.calibration_spread);
   io.Number(models.calibration_weight);
-  for (auto& stats : models.errors) {
-    io.Number(stats.buckets);
-    io.Number(stats.samples);
+  for (auto& of_model : models.errors) {
+    for (auto& stats : of_model) {
+      io.Number(stats.buckets);
+      io.Number(stats.samples);
+    }
   }
   io.Number(models.blend_weight);
   io.Number(models.member_square);
@@ -112,6 +117,7 @@ void ModelFields(Direction io, M& models) {
 void Validate(const Profile& profile) {
   Require(profile.weight >= 0 && profile.blend_weight >= 0 && profile.runs >= 0 && profile.blend_square >= 0);
   for (const double square : profile.square) Require(square >= 0);
+  for (const double square : profile.base_square) Require(square >= 0);
   for (int i = 0; i < kRegressors; ++i) Require(profile.regressor_square[i * kRegressors + i] >= 0);
   Require(profile.pace.weight >= 0 && profile.pace.pipelines >= 0 && profile.pace.pipelines <= kMaxPipelines);
 }
@@ -125,13 +131,16 @@ void Validate(const Models& models) {
   for (int i = 0; i < kRates; ++i) Require(models.online.covariance[i * kRates + i] > 0);
   Require(models.linear.samples >= 0 && models.online.samples >= 0 && models.online.noise > 0);
   Require(models.calibration_ms_per_cost >= 0 && models.calibration_weight >= 0);
-  for (const ErrorStats& stats : models.errors) {
-    Require(stats.samples >= 0);
-    for (const float count : stats.buckets) Require(count >= 0);
+  for (const auto& of_model : models.errors) {
+    for (const ErrorStats& stats : of_model) {
+      Require(stats.samples >= 0);
+      for (const float count : stats.buckets) Require(count >= 0);
+    }
   }
   for (const float z : models.interval_z) Require(z > 0);
-  for (const auto& context : models.target_z)
-    for (const float z : context) Require(z > 0);
+  for (const auto& side : models.target_z)
+    for (const auto& target : side)
+      for (const float z : target) Require(z > 0);
   for (const auto& context : models.band.z80)
     for (const float z : context) Require(z > 0);
 }

@@ -2,7 +2,11 @@
 
 #include <cstdint>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/predict/linear_base.h"
+#include "core/predict/member_blend.h"
 #include "core/predict/operator_rates.h"
 #include "core/predict/profile_cache.h"
 #include "core/predict/scale.h"
@@ -12,16 +16,14 @@ namespace query_shaper {
 namespace {
 
 constexpr double kLn2 = 0.6931471805599453;
-constexpr double kShapeTrust = 3;  // another statement's history of the same plan: log variance it adds, in units below
-constexpr double kShapeVariance = 0.1;
 constexpr double kOtherPlanVariance = 0.3;  // the statement's history under other plans: log variance it adds
 constexpr double kIndependence = 0.6;       // of its errors and the models', which rest on the same estimates of rows
-constexpr double kMemberSquare[2][kModels] = {{1.0, 1.2, 0.9}, {0.1, 0.6, 0.6}};  // before anything is known
-constexpr double kBlendSquare[4] = {1.0, 0.3, 0.15, 0.1};
-
 // A plan shape known from another statement counts as seen once.
 int Bucket(double seen, bool cache_answers) { return cache_answers ? std::max(SeenBucket(seen), 1) : 0; }
 
+// Shares of outcomes outside the interval of a target. What is granted by the upper end must not fall short often.
+constexpr double kBelowShare = 0.065;
+constexpr double kAboveShare = 0.035;
 constexpr double kLoadGain = 0.1;
 constexpr double kLoadHalfLife_s = 60;
 constexpr double kLoadLimit = 1;  // log: a factor of e either way
@@ -39,12 +41,6 @@ void FollowLoad(const Estimate& made, double y, double believed, double now_s, M
   models->load_at_s = Finite(now_s, 0);
 }
 
-struct Member {
-  bool answers = false;
-  double log = 0;
-  double sd = 1;
-};
-
 // The profile that speaks for the cache: the statement's own, else the plan shape's.
 const Profile* Speaker(const Profile* exact, const Profile* shape) {
   if (exact != nullptr && HasHistory(*exact)) return exact;
@@ -52,25 +48,13 @@ const Profile* Speaker(const Profile* exact, const Profile* shape) {
   return nullptr;
 }
 
-// Weights from recent mean squared errors: inverse power, sharp enough to let a clearly better member speak alone.
-void Weigh(const Member* members, const double* square, double* weights) {
-  double sum = 0;
-  for (int m = 0; m < kModels; ++m) {
-    const double error = std::max(Finite(square[m], 1), 1e-3);
-    weights[m] = members[m].answers ? 1 / (error * error) : 0;
-    sum += weights[m];
-  }
-  for (int m = 0; m < kModels; ++m) weights[m] = sum > 0 ? weights[m] / sum : 1.0 / kModels;
-}
-
-double Recent(double square, double prior) { return square > 0 && std::isfinite(square) ? square : prior; }
-
-Quantity Interval(Target target, double log, double half_width) {
+Quantity Interval(Target target, double log, double below, double above) {
   Quantity quantity;
-  half_width = std::clamp(Finite(half_width, 5), 0.0, 12.0);
+  below = std::clamp(Finite(below, 5), 0.0, 12.0);
+  above = std::clamp(Finite(above, 5), 0.0, 12.0);
   quantity.value = FromLog(target, log);
-  quantity.low = std::min(FromLog(target, log - half_width), quantity.value);
-  quantity.high = std::max(FromLog(target, log + half_width), quantity.value);
+  quantity.low = std::min(FromLog(target, log - below), quantity.value);
+  quantity.high = std::max(FromLog(target, log + above), quantity.value);
   return quantity;
 }
 
@@ -88,16 +72,59 @@ void Follow(double value, double prior, double gain, double* mean) {
   *mean += gain * (value - *mean);
 }
 
-// Moves a half width by the Robbins-Monro step that is at rest when one outcome in ten lies outside.
-void Calibrate(bool inside, double step, float* z) {
+// Moves a width by the Robbins-Monro step that is at rest when this share of outcomes lies outside.
+void Calibrate(bool inside, double share, double step, float* z) {
   if (!std::isfinite(*z) || *z <= 0) *z = 1.64f;
-  const double moved = *z * std::exp(step * ((inside ? 0.0 : 1.0) - 0.1));
+  const double moved = *z * std::exp(step * ((inside ? 0.0 : 1.0) - share));
   *z = static_cast<float>(std::clamp(moved, 0.1, 30.0));
 }
 
-bool Inside(const Quantity& quantity, double actual) {
-  // A kilobyte or a row of slack: zero is a common truth that rounding must not miss.
-  return actual >= quantity.low * 0.999 - 1e-9 && actual <= quantity.high * 1.001 + 1e-9;
+// A thousandth of slack: zero is a common truth that rounding must not miss.
+bool NotBelow(const Quantity& quantity, double actual) { return actual >= quantity.low * 0.999 - 1e-9; }
+bool NotAbove(const Quantity& quantity, double actual) { return actual <= quantity.high * 1.001 + 1e-9; }
+
+double Width(float z, double sd) { return (std::isfinite(z) && z > 0 ? z : 1.64f) * sd; }
+
+void Note(const MemberAnswers& answers, Target target, Estimate* estimate) {
+  for (int m = 0; m < kModels; ++m) {
+    const bool told = answers.member[m].answers;
+    estimate->model_value[m][target] = told ? static_cast<float>(FromLog(target, answers.member[m].log)) : -1.0f;
+    estimate->model_weight[m][target] = static_cast<float>(answers.weights[m]);
+  }
+}
+
+// Targets other than time: the weighted answer, and the weighted variances with what the members disagree by.
+Quantity PredictOther(Target target, const MemberAnswers& answers, int bucket, bool own, const Models& models) {
+  double log = 0, own_variance = 0;
+  for (int m = 0; m < kModels; ++m) log += answers.weights[m] * answers.member[m].log;
+  double apart = 0;
+  for (int m = 0; m < kModels; ++m) {
+    const Member& member = answers.member[m];
+    apart += answers.weights[m] * (member.log - log) * (member.log - log);
+    own_variance += answers.weights[m] * member.sd * member.sd;
+  }
+  double variance = RecentSquare(models.blend_square[target][bucket], PriorBlendSquare(target, bucket));
+  // A statement's own history knows its spread better than all statements' taken together.
+  if (own) variance = own_variance;
+  const double sd = std::sqrt(std::clamp(Finite(variance + apart, 1), 1e-4, 25.0));
+  log = std::clamp(Finite(log, 0), target == kCpuMs ? std::log(kMinTimeMs) : 0.0, kMaxLog);
+  return Interval(target, log, Width(models.target_z[0][target][bucket], sd),
+                  Width(models.target_z[1][target][bucket], sd));
+}
+
+void ScoreTarget(Target target, const Estimate& made, const Actual& outcome, int bucket, int context, Models* models) {
+  constexpr double kGain = 0.05;
+  const double y = ToLog(target, outcome.targets[target]);
+  for (int m = 0; m < kModels; ++m) {
+    if (!(made.model_value[m][target] >= 0)) continue;
+    const double off = y - ToLog(target, made.model_value[m][target]);
+    Score(std::fabs(off) / kLn2, &models->errors[m][target]);
+    Follow(std::min(off * off, 9.0), PriorSquare(context, target, m), kGain,
+           &models->member_square[context][target][m]);
+  }
+  const double off = y - ToLog(target, made.targets[target].value);
+  Score(std::fabs(off) / kLn2, &models->errors[kModels][target]);
+  Follow(std::min(off * off, 9.0), PriorBlendSquare(target, bucket), kGain, &models->blend_square[target][bucket]);
 }
 
 double Keep(double last_seen_s, double now_s, double half_life_s) {
@@ -132,6 +159,13 @@ void LearnInto(const Regressors& regressors, const Estimate& made, const Actual&
 
 }  // namespace
 
+const char* TargetName(Target target) {
+  static constexpr const char* kNames[] = {"time_ms", "memory_kb", "rows",       "temp_kb",
+                                           "blocks",  "cpu_ms",    "blocks_read"};
+  static_assert(sizeof(kNames) / sizeof(kNames[0]) == kTargets);
+  return target >= 0 && target < kTargets ? kNames[target] : "";
+}
+
 const char* OriginName(Origin origin) {
   switch (origin) {
     case Origin::kCache:
@@ -151,53 +185,36 @@ void InitModels(Models* models) {
   *models = Models{};
   InitLinear(&models->linear);
   InitRates(&models->online);
+  for (auto& side : models->target_z)
+    for (auto& target : side) std::fill(target, target + 4, 1.64f);
   for (int context = 0; context < 2; ++context) {
     Member all[kModels];
-    for (int m = 0; m < kModels; ++m) all[m].answers = context == 1 || m != static_cast<int>(Origin::kCache);
-    Weigh(all, kMemberSquare[context], models->blend_weight[context]);
+    double square[kModels];
+    for (int m = 0; m < kModels; ++m) {
+      all[m].answers =
+          m != static_cast<int>(Origin::kSequence) && (context == 1 || m != static_cast<int>(Origin::kCache));
+      square[m] = PriorSquare(context, kTimeMs, m);
+    }
+    WeighMembers(all, square, models->blend_weight[context]);
   }
 }
 
 Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                 const Profile* statement) {
+                 const Profile* statement, const SequenceAnswer* sequence) {
   Estimate estimate;
   const Profile* speaker = Speaker(exact, shape);
   const bool own = speaker != nullptr && speaker == exact;
   estimate.seen = own ? std::max(exact->weight, 0.0) : 0;
-
-  Member members[kModels];
-  Member& cache = members[static_cast<int>(Origin::kCache)];
-  Member& linear = members[static_cast<int>(Origin::kLinear)];
-  Member& online = members[static_cast<int>(Origin::kOnline)];
-  PredictLinear(models.linear, features, kTimeMs, &linear.log, &linear.sd);
-  PredictRates(models.online, features, &online.log, &online.sd);
-  linear.answers = online.answers = true;
   const Regressors regressors = RegressorsOf(features);
-  if (speaker != nullptr) {
-    PredictProfile(*speaker, regressors, kTimeMs, &cache.log, &cache.sd);
-    if (!own) cache.sd = std::sqrt(cache.sd * cache.sd + kShapeTrust * kShapeVariance);
-    cache.answers = true;
-  }
-
-  const int bucket = Bucket(estimate.seen, cache.answers);
-  const int context = bucket > 0 ? 1 : 0;
-  double square[kModels];
-  for (int m = 0; m < kModels; ++m) square[m] = Recent(models.member_square[context][m], kMemberSquare[context][m]);
-  if (own && exact->blend_weight > 0) {
-    // The statement's own record of each member, as far as there is one.
-    const double trust = exact->blend_weight / (exact->blend_weight + 3);
-    for (int m = 0; m < kModels; ++m) {
-      const double off = exact->error[m] * kLn2;
-      if (off > 0) square[m] = (1 - trust) * square[m] + trust * 1.5 * off * off;
-    }
-  }
-  double weights[kModels];
-  Weigh(members, square, weights);
+  const MemberAnswers answers = AskMembers(kTimeMs, features, regressors, speaker, own, models, sequence);
+  const Member* const members = answers.member;
+  const double* const weights = answers.weights;
+  const int bucket = Bucket(estimate.seen, speaker != nullptr);
 
   double log = 0;
   double variance = 0;
   for (int m = 0; m < kModels; ++m) log += weights[m] * members[m].log;
-  const double blend_square = Recent(models.blend_square[bucket], kBlendSquare[bucket]);
+  const double blend_square = RecentSquare(models.blend_square[kTimeMs][bucket], PriorBlendSquare(kTimeMs, bucket));
   if (own) {
     const double known = std::max(Finite(exact->blend_weight, 0), 0.0);
     variance = (3 * blend_square + known * std::max(Finite(exact->blend_square, 0), 0.0)) / (3 + known);
@@ -216,7 +233,9 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
   estimate.log_load = std::clamp(Finite(models.load_level, 0), -kLoadLimit, kLoadLimit);
   log = std::clamp(Finite(log, 0) + estimate.log_load, std::log(kMinTimeMs), kMaxLog);
   estimate.log_sd = std::sqrt(std::clamp(Finite(variance, 1), 1e-4, 25.0));
-  estimate.targets[kTimeMs] = Interval(kTimeMs, log, models.interval_z[bucket] * estimate.log_sd);
+  const double half_width = models.interval_z[bucket] * estimate.log_sd;
+  estimate.targets[kTimeMs] = Interval(kTimeMs, log, half_width, half_width);
+  Note(answers, kTimeMs, &estimate);
 
   int most = 1;
   for (int m = 0; m < kModels; ++m) {
@@ -229,15 +248,9 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
 
   for (int t = kTimeMs + 1; t < kTargets; ++t) {
     const Target target = static_cast<Target>(t);
-    double value = 0;
-    double sd = 1;
-    if (speaker != nullptr) {
-      PredictProfile(*speaker, regressors, target, &value, &sd);
-    } else {
-      PredictLinear(models.linear, features, target, &value, &sd);
-    }
-    estimate.targets[t] =
-        Interval(target, std::clamp(Finite(value, 0), 0.0, kMaxLog), models.target_z[context][t] * sd);
+    const MemberAnswers told = AskMembers(target, features, regressors, speaker, own, models, sequence);
+    Note(told, target, &estimate);
+    estimate.targets[t] = PredictOther(target, told, bucket, own, models);
   }
   return estimate;
 }
@@ -258,24 +271,23 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
 
   const int bucket = Bucket(made.seen, made.model_ms[static_cast<int>(Origin::kCache)] >= 0);
   const int context = bucket > 0 ? 1 : 0;
-  const double gain = 0.05;
+  for (int t = 0; t < kTargets; ++t) ScoreTarget(static_cast<Target>(t), made, outcome, bucket, context, models);
   Member members[kModels];
+  double square[kModels];
   for (int m = 0; m < kModels; ++m) {
     members[m].answers = made.model_ms[m] >= 0;
-    if (!members[m].answers) continue;
-    const double off = y - ToLog(kTimeMs, made.model_ms[m]);
-    Score(std::fabs(off) / kLn2, &models->errors[m]);
-    Follow(std::min(off * off, 9.0), kMemberSquare[context][m], gain, &models->member_square[context][m]);
+    square[m] = RecentSquare(models->member_square[context][kTimeMs][m], PriorSquare(context, kTimeMs, m));
   }
-  const double off = y - believed;
-  Score(std::fabs(off) / kLn2, &models->errors[kModels]);
-  Follow(std::min(off * off, 9.0), kBlendSquare[bucket], gain, &models->blend_square[bucket]);
-  Weigh(members, models->member_square[context], models->blend_weight[context]);
+  WeighMembers(members, square, models->blend_weight[context]);
   FollowLoad(made, y, believed, now_s, models);
 
-  Calibrate(Inside(made.targets[kTimeMs], outcome.targets[kTimeMs]), 0.08, &models->interval_z[bucket]);
-  for (int t = kTimeMs + 1; t < kTargets; ++t)
-    Calibrate(Inside(made.targets[t], outcome.targets[t]), 0.05, &models->target_z[context][t]);
+  const Quantity& time = made.targets[kTimeMs];
+  const double ms = outcome.targets[kTimeMs];
+  Calibrate(NotBelow(time, ms) && NotAbove(time, ms), 0.1, 0.08, &models->interval_z[bucket]);
+  for (int t = kTimeMs + 1; t < kTargets; ++t) {
+    Calibrate(NotBelow(made.targets[t], outcome.targets[t]), kBelowShare, 0.08, &models->target_z[0][t][bucket]);
+    Calibrate(NotAbove(made.targets[t], outcome.targets[t]), kAboveShare, 0.08, &models->target_z[1][t][bucket]);
+  }
   LearnBand(pace, made.seen >= 0.5, &models->band);
 
   if (exact != nullptr) LearnInto(regressors, made, outcome, pace, now_s, half_life_s, true, exact);
@@ -308,6 +320,43 @@ void Train(Models* models, int64_t now_s) {
   SolveLinear(&models->linear);
   models->trained_at_s = now_s;
   ++models->version;
+}
+
+void TypicalWeights(const Models& models, Target target, bool seen, bool sequence, double* weights) {
+  const int context = seen ? 1 : 0;
+  Member members[kModels];
+  double square[kModels];
+  for (int m = 0; m < kModels; ++m) {
+    const Origin origin = static_cast<Origin>(m);
+    members[m].answers = (origin != Origin::kCache || seen) && (origin != Origin::kOnline || target == kTimeMs) &&
+                         (origin != Origin::kSequence || sequence);
+    square[m] = RecentSquare(models.member_square[context][target][m], PriorSquare(context, target, m));
+  }
+  WeighMembers(members, square, weights);
+}
+
+bool SequenceWeighs(const Models& models, bool seen) {
+  double weights[kModels];
+  for (int t = 0; t < kTargets; ++t) {
+    TypicalWeights(models, static_cast<Target>(t), seen, true, weights);
+    if (weights[static_cast<int>(Origin::kSequence)] > 0) return true;
+  }
+  return false;
+}
+
+void AddAnswer(const SequenceAnswer& sequence, Estimate* made) {
+  const int m = static_cast<int>(Origin::kSequence);
+  if (!sequence.answers) return;
+  for (int t = 0; t < kTargets; ++t)
+    made->model_value[m][t] = static_cast<float>(FromLog(static_cast<Target>(t), sequence.log[t]));
+  made->model_ms[m] = FromLog(kTimeMs, sequence.log[kTimeMs]);
+  made->model_log_sd[m] = std::max(Finite(sequence.sd[kTimeMs], 1), 1e-3);
+}
+
+void BeginSequence(const double* square, Models* models) {
+  const int m = static_cast<int>(Origin::kSequence);
+  for (auto& context : models->member_square)
+    for (int t = 0; t < kTargets; ++t) context[t][m] = std::clamp(Finite(square[t], 1), 0.02, 9.0);
 }
 
 Estimate Revise(const Estimate& estimate, double work_ratio, double speed_ratio, double trust) {

@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
+#include "core/predict/linear_base.h"
 #include "core/predict/operator_rates.h"
 #include "core/predict/scale.h"
 
@@ -53,18 +54,52 @@ double Shift(const Profile& profile, const Regressors& regressors) {
   return std::clamp(Finite(slopes.dot(x - mean), 0), -kShiftLimit, kShiftLimit);
 }
 
+bool LikeTime(Target target) { return target == kTimeMs || target == kCpuMs; }
+
+// One regressor: ridge slope towards a half of what the plan's own figure moves.
+double SlopeShift(const Profile& profile, const Regressors& regressors, Target target) {
+  constexpr double kNoise = 0.05;
+  constexpr double kPriorBaseSlope = 0.5;
+  constexpr double kBaseSlopeVariance = 0.1;
+  const double square = std::max(Finite(profile.base_square[target], 0), 0.0);
+  const double slope = (Finite(profile.base_cross[target], 0) / kNoise + kPriorBaseSlope / kBaseSlopeVariance) /
+                       (square / kNoise + 1 / kBaseSlopeVariance);
+  const double offset = regressors.base[target] - Finite(profile.base_mean[target], 0);
+  return std::clamp(Finite(std::clamp(slope, -0.5, 1.5) * offset, 0), -kShiftLimit, kShiftLimit);
+}
+
+// Welford's recurrence for the slopes of one target: deviation from the old mean times deviation from the new.
+void LearnSlope(const Regressors& regressors, int target, double deviation, double gain, double fade, bool first,
+                Profile* profile) {
+  double& mean = profile->base_mean[target];
+  double& square = profile->base_square[target];
+  double& cross = profile->base_cross[target];
+  if (first || !std::isfinite(mean) || !std::isfinite(square) || !std::isfinite(cross)) {
+    mean = regressors.base[target];
+    square = cross = 0;
+    return;
+  }
+  const double offset = regressors.base[target] - mean;
+  square = square * fade + (1 - gain) * offset * offset;
+  cross = cross * fade + (1 - gain) * deviation * offset;
+  mean += gain * offset;
+}
+
 }  // namespace
 
 Regressors RegressorsOf(const FeatureVector& features) {
   const auto log = [&features](int index) { return std::clamp(Finite(features.values[index], 0), 0.0, kMaxLog); };
-  return {{log(kTotalCost), NominalLog(features), log(kFilteredRows), log(kOutputRows)}};
+  Regressors regressors = {{log(kTotalCost), NominalLog(features), log(kFilteredRows), log(kOutputRows)}, {}};
+  for (int t = 0; t < kTargets; ++t) regressors.base[t] = PlanBase(features, static_cast<Target>(t));
+  return regressors;
 }
 
 bool HasHistory(const Profile& profile) { return profile.weight > 0 && std::isfinite(profile.weight); }
 
 void PredictProfile(const Profile& profile, const Regressors& regressors, Target target, double* log, double* log_sd) {
   const double mean = std::clamp(Finite(profile.mean[target], 0), -kMaxLog, kMaxLog);
-  *log = mean + (target == kTimeMs ? Shift(profile, regressors) : 0);
+  *log = mean + (LikeTime(target) ? Shift(profile, regressors) : SlopeShift(profile, regressors, target));
+  if (target != kTimeMs) *log = std::max(*log, target == kCpuMs ? std::log(kMinTimeMs) : 0.0);
   *log_sd = std::sqrt(Variance(profile, target) * (1 + 1 / (profile.weight + 0.5)));
 }
 
@@ -92,6 +127,7 @@ void LearnProfile(const Regressors& regressors, const Actual& actual, double kee
     if (first) {
       profile->mean[t] = y;
       profile->square[t] = 0;
+      LearnSlope(regressors, t, 0, 1, 0, true, profile);
       continue;
     }
     double predicted = 0;
@@ -115,6 +151,7 @@ void LearnProfile(const Regressors& regressors, const Actual& actual, double kee
       square = square * fade + spread * offset * offset.transpose();
       with_time = with_time * fade + spread * deviation * offset;
     }
+    LearnSlope(regressors, t, deviation, gain, fade, false, profile);
     profile->mean[t] += gain * (predicted - profile->mean[t]) + target_gain * error;
   }
   const Eigen::Map<const Vector, Eigen::Unaligned> x(regressors.values);

@@ -2,7 +2,8 @@
 //
 // Per profile, decayed: mean and co-moments of log time y and kRegressors quantities x known at the start. Prediction
 // is mean(y) + b'(x - mean(x)), b the ridge solution (S + l I)^-1 (c + l b0): with few runs the prior slopes b0, with
-// many the profile's own. Outcomes are Huber-weighted (Huber 1964); the first run, often cold, counts for a fifth.
+// many the profile's own. Processor time follows the slopes of time; every other target has one slope, on what the plan
+// says of it. Outcomes are Huber-weighted (Huber 1964); the first run, often cold, counts for a fifth.
 #pragma once
 #include "core/predict/predict.h"
 
@@ -10,6 +11,7 @@ namespace query_shaper {
 
 struct Regressors {
   double values[kRegressors];
+  double base[kTargets];  // what the plan alone says, see PlanBase()
 };
 
 // Nothing that is learned may enter: a regressor that moves with the models would look like another constant.

@@ -12,14 +12,14 @@ constexpr double kMaxLog = 34;  // e^34 ms is 18 million years; e^34 kB and rows
 
 inline double ToLog(Target target, double value) {
   if (!(value > 0)) value = 0;
-  const double log = target == kTimeMs ? std::log(std::max(value, kMinTimeMs)) : std::log1p(value);
+  const double log = target == kTimeMs || target == kCpuMs ? std::log(std::max(value, kMinTimeMs)) : std::log1p(value);
   return std::min(log, kMaxLog);
 }
 
 inline double FromLog(Target target, double log) {
   if (!(log > -kMaxLog)) log = -kMaxLog;  // NaN too
   const double value = std::exp(std::min(log, kMaxLog));
-  return target == kTimeMs ? value : std::max(value - 1, 0.0);
+  return target == kTimeMs || target == kCpuMs ? value : std::max(value - 1, 0.0);
 }
 
 inline double Finite(double value, double otherwise) { return std::isfinite(value) ? value : otherwise; }

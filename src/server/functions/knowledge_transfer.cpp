@@ -4,6 +4,7 @@
 #include "core/cardinality/row_model.h"
 #include "core/decide/plan_bytes.h"
 #include "core/predict/predict.h"
+#include "core/predict/sequence_model.h"
 #include "core/prefetch/access_model.h"
 #include "pg/guard.h"
 #include "server/functions/caller.h"
@@ -165,7 +166,11 @@ static const char* ReadState(const char* bytes, int length, Kind kind, void* scr
         ReadAccessModel(bytes, size, static_cast<AccessModel*>(scratch));
         break;
       default:
-        ReadModels(bytes, size, static_cast<Models*>(scratch));
+        if (IsSequence(bytes, size)) {
+          ReadSequence(bytes, size, static_cast<SequenceModel*>(scratch));
+        } else {
+          ReadModels(bytes, size, static_cast<Models*>(scratch));
+        }
     }
     return nullptr;
   } catch (const std::exception& e) {
@@ -180,8 +185,8 @@ static const char* CheckState(const JsonbValue& value, Kind kind) {
   char* const bytes = static_cast<char*>(palloc(capacity + 1));
   const int decoded = pg_b64_decode(value.val.string.val, length, bytes, capacity);
   if (decoded < 0) return "state is not in base64";
-  constexpr Size kLargest =
-      Max(Max(sizeof(Profile), sizeof(Models)), Max(Max(sizeof(RowProfile), sizeof(KnownPlans)), sizeof(AccessModel)));
+  constexpr Size kLargest = Max(Max(Max(sizeof(Profile), sizeof(Models)), sizeof(SequenceModel)),
+                                Max(Max(sizeof(RowProfile), sizeof(KnownPlans)), sizeof(AccessModel)));
   void* const scratch = palloc0(kLargest);
   char failure[256];
   const char* const wrong = ReadState(bytes, decoded, kind, scratch, failure, sizeof failure);

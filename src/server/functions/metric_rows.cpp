@@ -79,6 +79,12 @@ static const MetricText kMetricTexts[] = {
     {kMetricPoolUnmetWorkers, "pool_unmet_workers_total", "Workers that reservations wanted and the pool had not."},
     {kMetricQueued, "queued_total", "Statements that waited for memory."},
     {kMetricQueueTimeouts, "queue_timeouts_total", "Statements that waited for memory as long as they may."},
+    {kMetricSequenceLessons, "sequence_lessons_total", "Finished statements kept for training the sequence model."},
+    {kMetricSequenceVersions, "sequence_versions_total", "Versions of the sequence model that were put to use."},
+    {kMetricSequenceRejected, "sequence_rejected_total",
+     "Trainings of the sequence model whose result was no better than the version in use."},
+    {kMetricSequenceRollbacks, "sequence_rollbacks_total",
+     "Versions of the sequence model taken back because the one before predicted better."},
 };
 static_assert(lengthof(kMetricTexts) == kMetrics, "every metric has a name and a help text");
 
@@ -192,14 +198,17 @@ QUERY_SHAPER_FUNCTION(query_shaper_metrics) {
   return 0;
 }
 
-static void PutModel(ReturnSetInfo* sink, const Models& models, int index, const char* name) {
-  const ErrorStats& errors = models.errors[index];
+static void PutModel(ReturnSetInfo* sink, const Models& models, const SequenceModel& sequence, int index,
+                     const char* name) {
+  const ErrorStats& errors = models.errors[index][kTimeMs];
+  const bool recurrent = index == static_cast<int>(Origin::kSequence);
+  const int64_t trained_at_s = recurrent ? sequence.trained_at_s : models.trained_at_s;
   const bool scored = errors.samples > 0;
   const bool member = index < kModels;
-  bool nulls[8] = {false, false, models.trained_at_s == 0, false, !scored, !scored, !member, !member};
-  const TimestampTz trained_at = time_t_to_timestamptz(static_cast<pg_time_t>(models.trained_at_s));
+  bool nulls[8] = {false, false, trained_at_s == 0, false, !scored, !scored, !member, !member};
+  const TimestampTz trained_at = time_t_to_timestamptz(static_cast<pg_time_t>(trained_at_s));
   Datum values[8] = {CStringGetTextDatum(name),
-                     Int64GetDatum(models.version),
+                     Int64GetDatum(recurrent ? sequence.version : models.version),
                      TimestampTzGetDatum(trained_at),
                      Float8GetDatum(errors.samples),
                      Float8GetDatum(scored ? ErrorQuantile(errors, 0.5) : 0),
@@ -214,9 +223,40 @@ QUERY_SHAPER_FUNCTION(query_shaper_models) {
   InitMaterializedSRF(fcinfo, 0);
   auto* const sink = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   auto* const models = static_cast<Models*>(palloc0(sizeof(Models)));
-  CopyModels(models);
-  for (int i = 0; i < kModels; ++i) PutModel(sink, *models, i, OriginName(static_cast<Origin>(i)));
-  PutModel(sink, *models, kModels, OriginName(Origin::kBlend));
+  auto* const sequence = static_cast<SequenceModel*>(palloc0(sizeof(SequenceModel)));
+  CopyModels(models, sequence);
+  for (int i = 0; i < kModels; ++i) PutModel(sink, *models, *sequence, i, OriginName(static_cast<Origin>(i)));
+  PutModel(sink, *models, *sequence, kModels, OriginName(Origin::kBlend));
+  return 0;
+}
+
+QUERY_SHAPER_FUNCTION(query_shaper_model_targets) {
+  RequireSharedState();
+  InitMaterializedSRF(fcinfo, 0);
+  auto* const sink = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  auto* const models = static_cast<Models*>(palloc0(sizeof(Models)));
+  auto* const sequence = static_cast<SequenceModel*>(palloc0(sizeof(SequenceModel)));
+  CopyModels(models, sequence);
+  for (int t = 0; t < kTargets; ++t) {
+    const Target target = static_cast<Target>(t);
+    double seen[kModels + 1], unseen[kModels + 1];
+    TypicalWeights(*models, target, true, sequence->version > 0, seen);
+    TypicalWeights(*models, target, false, sequence->version > 0, unseen);
+    for (int i = 0; i <= kModels; ++i) {
+      const ErrorStats& errors = models->errors[i][t];
+      const bool scored = errors.samples > 0;
+      const bool member = i < kModels;
+      bool nulls[7] = {false, false, false, !scored, !scored, !member, !member};
+      Datum values[7] = {CStringGetTextDatum(OriginName(static_cast<Origin>(i))),
+                         CStringGetTextDatum(TargetName(target)),
+                         Float8GetDatum(errors.samples),
+                         Float8GetDatum(scored ? ErrorQuantile(errors, 0.5) : 0),
+                         Float8GetDatum(scored ? ErrorQuantile(errors, 0.9) : 0),
+                         Float8GetDatum(member ? seen[i] : 0),
+                         Float8GetDatum(member ? unseen[i] : 0)};
+      tuplestore_putvalues(sink->setResult, sink->setDesc, values, nulls);
+    }
+  }
   return 0;
 }
 

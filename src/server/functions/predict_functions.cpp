@@ -135,14 +135,34 @@ static Datum WholeNumber(double value) {
   return Int64GetDatum(value > 0 ? static_cast<int64>(std::llround(std::fmin(value, kLargest))) : 0);
 }
 
+// Of every target what each member says and weighs.
+static Datum MembersJson(const Estimate& estimate) {
+  StringInfoData json;
+  initStringInfo(&json);
+  for (int t = 0; t < kTargets; ++t) {
+    appendStringInfo(&json, "%s\"%s\":{", t > 0 ? "," : "{", TargetName(static_cast<Target>(t)));
+    const char* separator = "";
+    for (int m = 0; m < kModels; ++m) {
+      const double value = estimate.model_value[m][t];
+      if (!(value >= 0) || !std::isfinite(value)) continue;
+      appendStringInfo(&json, "%s\"%s\":{\"value\":%s,\"weight\":%s}", separator, OriginName(static_cast<Origin>(m)),
+                       float8out_internal(value), float8out_internal(estimate.model_weight[m][t]));
+      separator = ",";
+    }
+    appendStringInfoChar(&json, '}');
+  }
+  appendStringInfoChar(&json, '}');
+  return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
 QUERY_SHAPER_FUNCTION(query_shaper_predict) {
   PlannedStmt* const planned = PlanArgument(fcinfo);
   auto* const tree = static_cast<PlanTree*>(palloc0(sizeof(PlanTree)));
   StatementFacts facts;
-  DescribeStatement(planned, nullptr, tree, &facts);
+  DescribeStatement(planned, nullptr, tree, &facts, true);
   const Quantity* const targets = facts.estimate.targets;
-  bool nulls[18] = {};
-  Datum values[18] = {
+  bool nulls[25] = {};
+  Datum values[25] = {
       Float8GetDatum(targets[kTimeMs].value),
       Float8GetDatum(targets[kTimeMs].low),
       Float8GetDatum(targets[kTimeMs].high),
@@ -161,6 +181,13 @@ QUERY_SHAPER_FUNCTION(query_shaper_predict) {
       WholeNumber(targets[kTempKb].high),
       WholeNumber(targets[kBlocks].low),
       WholeNumber(targets[kBlocks].high),
+      Float8GetDatum(targets[kCpuMs].value),
+      Float8GetDatum(targets[kCpuMs].low),
+      Float8GetDatum(targets[kCpuMs].high),
+      WholeNumber(targets[kBlocksRead].value),
+      WholeNumber(targets[kBlocksRead].low),
+      WholeNumber(targets[kBlocksRead].high),
+      MembersJson(facts.estimate),
   };
   return HeapTupleGetDatum(heap_form_tuple(RowType(fcinfo), values, nulls));
 }

@@ -257,6 +257,7 @@ void EndHook(QueryDesc* query) {
   LearnRowsOf(tracker);
   RunawayEnded(tracker);
   SendTrackedOutcome(tracker, 0);
+  HandWorkToLeader(tracker);
   EndShadow(tracker, true);
   LearnTimeOf(tracker);
   ReportMemos(tracker, false);

@@ -3,6 +3,7 @@
 #include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
 #include "core/plan/normalise.h"
+#include "core/predict/plan_sequence.h"
 #include "server/query/outcome.h"
 
 #include "pg/guard.h"
@@ -12,6 +13,9 @@
 #include "server/store/knowledge.h"
 extern "C" {
 #include "mb/pg_wchar.h"
+#include "executor/hashjoin.h"
+#include "executor/nodeAgg.h"
+#include "storage/proc.h"
 #include "utils/queryjumble.h"
 #include "utils/tuplesort.h"
 }
@@ -37,6 +41,49 @@ static int64_t SortMemoryKb(const PlanState* state) {
   TuplesortInstrumentation stats;
   tuplesort_get_stats(static_cast<Tuplesortstate*>(sort->tuplesortstate), &stats);
   return stats.spaceType == SORT_SPACE_TYPE_MEMORY ? stats.spaceUsed : work_mem;
+}
+
+// Memory of contexts with this name below a context, theirs included.
+static int64_t HeldInContexts(MemoryContext above, const char* name) {
+  int64_t kb = 0;
+  for (MemoryContext child = above->firstchild; child != nullptr; child = child->nextchild) {
+    if (strcmp(child->name, name) == 0) {
+      kb += static_cast<int64_t>(MemoryContextMemAllocated(child, true) / 1024);
+    } else {
+      kb += HeldInContexts(child, name);
+    }
+  }
+  return kb;
+}
+
+int64_t HeldMemoryKb(Tracker* tracker) {
+  MemoryContext query = tracker->query->estate->es_query_cxt;
+  int64_t held_kb = static_cast<int64_t>(MemoryContextMemAllocated(query, true) / 1024);
+  int64_t sorts_kb = 0, tables_kb = 0, groups_kb = 0;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    const PlanState* state = tracker->nodes[i].state;
+    if (state == nullptr) continue;
+    sorts_kb += SortMemoryKb(state);
+    if (IsA(state, HashJoinState)) {
+      const HashJoinTable table = reinterpret_cast<const HashJoinState*>(state)->hj_HashTable;
+      if (table != nullptr) tables_kb += static_cast<int64_t>(Max(table->spaceUsed, table->spacePeak) / 1024);
+    } else if (IsA(state, AggState)) {
+      const auto* agg = reinterpret_cast<const AggState*>(state);
+      if (agg->hash_batches_used > 1) groups_kb += static_cast<int64_t>(agg->hash_mem_peak / 1024);
+    }
+  }
+  // A spilled sort has freed, a hash join in its later batches has emptied what it once held.
+  held_kb += Max(0, sorts_kb - HeldInContexts(query, "TupleSort main"));
+  held_kb += Max(0, tables_kb - HeldInContexts(query, "HashTableContext"));
+  return Max(held_kb, groups_kb);
+}
+
+void HandWorkToLeader(Tracker* tracker) {
+  PGPROC* leader = MyProc != nullptr ? MyProc->lockGroupLeader : nullptr;
+  if (!tracker->worker || leader == nullptr || leader == MyProc) return;
+  BackendSlot* slot = BackendAt(leader->pgprocno);
+  pg_atomic_fetch_add_u64(&slot->worker_memory_kb, HeldMemoryKb(tracker));
+  pg_atomic_fetch_add_u64(&slot->worker_cpu_us, Max(0, tracker->cpu_ns) / 1000);
 }
 
 static void FillNodes(const Tracker* tracker, bool nodes_alive, OutcomeRecord* record) {
@@ -79,8 +126,13 @@ void NameLateStatement(Tracker* tracker) {
   pg::Advise("name a plan", [&] { tracker->fingerprint = PlanFingerprint(full); });
 }
 
-static void DescribeLate(Tracker* tracker) {
+static PlanTree* LatePlan() {
   static PlanTree full;
+  return &full;
+}
+
+static void DescribeLate(Tracker* tracker) {
+  PlanTree& full = *LatePlan();
   ReadLate(tracker, &full);
   if (!pg::Advise("describe a statement", [&] {
         tracker->fingerprint = PlanFingerprint(full);
@@ -141,12 +193,17 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   record->error_sqlstate = error_sqlstate;
   record->features = tracker->features;
   record->made = tracker->estimate;
+  Moment moment;
+  moment.work_mem_kb = work_mem;
+  ExtractSequence(tracker->late ? *LatePlan() : tracker->plan, moment, &record->sequence);
   if (!failed) {
     ReadCounters(tracker);
-    int64_t held_kb =
-        static_cast<int64_t>(MemoryContextMemAllocated(tracker->query->estate->es_query_cxt, true) / 1024);
+    int64_t held_kb = HeldMemoryKb(tracker);
+    if (tracker->has_gather) held_kb += static_cast<int64_t>(pg_atomic_read_u64(&MyBackendSlot()->worker_memory_kb));
     tracker->peak_memory_kb = Max(tracker->peak_memory_kb, held_kb);
   }
+  double cpu_ms = static_cast<double>(tracker->cpu_ns) / 1e6;
+  if (tracker->has_gather) cpu_ms += static_cast<double>(pg_atomic_read_u64(&MyBackendSlot()->worker_cpu_us)) / 1e3;
   const BufferUsage& buffers = tracker->buffers;
   record->blocks_read = buffers.shared_blks_read + buffers.local_blks_read;
   record->blocks_hit = buffers.shared_blks_hit + buffers.local_blks_hit;
@@ -155,6 +212,8 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   record->actual.targets[kRows] = static_cast<double>(tracker->rows_before);
   record->actual.targets[kTempKb] = static_cast<double>(buffers.temp_blks_written) * (BLCKSZ / 1024);
   record->actual.targets[kBlocks] = static_cast<double>(record->blocks_read + record->blocks_hit);
+  record->actual.targets[kCpuMs] = Max(0, cpu_ms);
+  record->actual.targets[kBlocksRead] = static_cast<double>(record->blocks_read);
   record->actual.complete = !failed && tracker->complete;
   FillNodes(tracker, !failed, record);
   record->pace = PaceSample();

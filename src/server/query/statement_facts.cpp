@@ -55,7 +55,8 @@ int64_t NameByText(const PlannedStmt* statement, const char* source_text) {
   return static_cast<int64_t>(HashBytes(normalised, Min(written, sizeof normalised - 1)));
 }
 
-void DescribeStatement(const PlannedStmt* statement, const char* source_text, PlanTree* tree, StatementFacts* facts) {
+void DescribeStatement(const PlannedStmt* statement, const char* source_text, PlanTree* tree, StatementFacts* facts,
+                       bool every_member) {
   ReadPlan(statement, ReadDepth::kFull, tree);
   if (tree->query_id == 0) tree->query_id = NameByText(statement, source_text);
   facts->estimate = ColdEstimate(statement->planTree->total_cost, 0);
@@ -68,7 +69,8 @@ void DescribeStatement(const PlannedStmt* statement, const char* source_text, Pl
     facts->fingerprint = PlanFingerprint(*tree);
     Moment moment = ReadMoment(tree->query_id, facts->fingerprint);
     facts->features = ExtractFeatures(*tree, moment);
-    PredictStatement(tree->query_id, facts->fingerprint, facts->features, &facts->estimate, &facts->pace,
+    const SequenceQuestion question = {tree, moment.work_mem_kb, every_member};
+    PredictStatement(tree->query_id, facts->fingerprint, facts->features, question, &facts->estimate, &facts->pace,
                      &facts->has_pace, &facts->band, nullptr);
   });
   if (!advised) Count(kMetricAdviceFailed);

@@ -119,6 +119,8 @@ static void AttachNodes(Tracker* tracker) {
   if (tracker->has_gather && !tracker->worker) {
     for (int id = 0; id < kMaxPlanNodes; ++id) pg_atomic_write_u64(&MyBackendSlot()->worker_rows[id], 0);
     pg_atomic_write_u32(&MyBackendSlot()->worker_reports, 0);
+    pg_atomic_write_u64(&MyBackendSlot()->worker_memory_kb, 0);
+    pg_atomic_write_u64(&MyBackendSlot()->worker_cpu_us, 0);
   }
 }
 

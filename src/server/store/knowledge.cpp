@@ -72,10 +72,13 @@ bool Wanted(const DatabaseSlot* slot) {
 }
 
 bool PredictQuietly(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                    const Profile* statement, Estimate* estimate, char* failure, Size failure_bytes) noexcept {
+                    const Profile* statement, const DatabaseSlot* slot, const SequenceQuestion& question,
+                    Estimate* estimate, char* failure, Size failure_bytes) noexcept {
   try {
     pg::FaultPoint("predict");
-    *estimate = Predict(features, exact, shape, models, statement);
+    SequenceAnswer sequence;
+    const bool asked = AskSequence(slot, question, exact, shape, &sequence);
+    *estimate = Predict(features, exact, shape, models, statement, asked ? &sequence : nullptr);
     return true;
   } catch (const std::exception& e) {
     std::snprintf(failure, failure_bytes, "%s", e.what());
@@ -229,8 +232,9 @@ bool OutcomesWanted() {
   return true;
 }
 
-void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features, Estimate* estimate,
-                      Pace* pace, bool* has_pace, BandScale* band, double* seconds_since_last_run) {
+void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features,
+                      const SequenceQuestion& question, Estimate* estimate, Pace* pace, bool* has_pace, BandScale* band,
+                      double* seconds_since_last_run) {
   char failure[256] = "";
   bool predicted;
   *has_pace = false;
@@ -243,9 +247,9 @@ void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVecto
     const ProfileEntry* const shape = FindProfile(MyDatabaseId, 0, fingerprint);
     const ProfileEntry* const statement = query_id != 0 ? FindProfile(MyDatabaseId, query_id, kAnyPlan) : nullptr;
     const Models& models = slot != nullptr ? slot->models : ColdModels();
-    predicted = PredictQuietly(features, exact != nullptr ? &exact->profile : nullptr,
-                               shape != nullptr ? &shape->profile : nullptr, models,
-                               statement != nullptr ? &statement->profile : nullptr, estimate, failure, sizeof failure);
+    predicted = PredictQuietly(
+        features, exact != nullptr ? &exact->profile : nullptr, shape != nullptr ? &shape->profile : nullptr, models,
+        statement != nullptr ? &statement->profile : nullptr, slot, question, estimate, failure, sizeof failure);
     if (pace != nullptr) {
       for (const ProfileEntry* entry : {exact, shape}) {
         if (*has_pace || entry == nullptr || !(entry->profile.pace.weight > 0)) continue;
@@ -262,7 +266,8 @@ void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVecto
     }
     LWLockRelease(shared->lock);
   } else {
-    predicted = PredictQuietly(features, nullptr, nullptr, ColdModels(), nullptr, estimate, failure, sizeof failure);
+    predicted = PredictQuietly(features, nullptr, nullptr, ColdModels(), nullptr, nullptr, question, estimate, failure,
+                               sizeof failure);
     if (band != nullptr) *band = ColdModels().band;
   }
   if (!predicted) {
@@ -318,6 +323,24 @@ void WriteEvent(const char* action, const char* verdict, int64_t query_id, int n
   SendEvent(record);
 }
 
+// Draws a ticket and waits until the learner has served it.
+static void WaitForLearner(DatabaseSlot* slot, pg_atomic_uint32* asked, pg_atomic_uint32* done) {
+  LWLockAcquire(shared->lock, LW_SHARED);
+  const uint32 failures = pg_atomic_read_u32(&slot->learner_failures);
+  const uint32 ticket = pg_atomic_add_fetch_u32(asked, 1);
+  WakeLearner(slot);
+  LWLockRelease(shared->lock);
+  const uint64 no_worker = pg_atomic_read_u64(&shared->metrics[kMetricLearnerNoWorkerSlot]);
+  const TimestampTz started = GetCurrentTimestamp();
+  ConditionVariablePrepareToSleep(&shared->flushed);
+  // Tickets wrap around.
+  while (static_cast<int32>(pg_atomic_read_u32(done) - ticket) < 0) {
+    CheckLearner(slot, failures, no_worker, started);
+    ConditionVariableTimedSleep(&shared->flushed, 100, PG_WAIT_EXTENSION);
+  }
+  ConditionVariableCancelSleep();
+}
+
 void FlushAndWait() {
   RequireSharedState();
   database_asked = 0;
@@ -325,25 +348,9 @@ void FlushAndWait() {
   if (!OutcomesWanted()) RaiseNoSlot();
   LWLockAcquire(shared->lock, LW_SHARED);
   DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
-  uint32 ticket = 0;
-  uint32 failures = 0;
-  if (slot != nullptr) {
-    failures = pg_atomic_read_u32(&slot->learner_failures);
-    ticket = pg_atomic_add_fetch_u32(&slot->flush_requests, 1);
-    WakeLearner(slot);
-  }
   LWLockRelease(shared->lock);
   if (slot == nullptr) RaiseNoSlot();
-
-  const uint64 no_worker = pg_atomic_read_u64(&shared->metrics[kMetricLearnerNoWorkerSlot]);
-  const TimestampTz started = GetCurrentTimestamp();
-  ConditionVariablePrepareToSleep(&shared->flushed);
-  // Tickets wrap around.
-  while (static_cast<int32>(pg_atomic_read_u32(&slot->flushes_done) - ticket) < 0) {
-    CheckLearner(slot, failures, no_worker, started);
-    ConditionVariableTimedSleep(&shared->flushed, 100, PG_WAIT_EXTENSION);
-  }
-  ConditionVariableCancelSleep();
+  WaitForLearner(slot, &slot->flush_requests, &slot->flushes_done);
 }
 
 void ReloadAtCommit(Forget rows) {
@@ -379,17 +386,20 @@ void TrainNow() {
   if (slot == nullptr) RaiseNoSlot();
   if (failure[0] != '\0')
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not train"), errdetail_internal("%s", failure)));
+  WaitForLearner(slot, &slot->trainings_asked, &slot->trainings_done);
 }
 
-bool CopyModels(Models* models) {
+bool CopyModels(Models* models, SequenceModel* sequence) {
   bool loaded = false;
   *models = ColdModels();
+  if (sequence != nullptr) *sequence = SequenceModel{};
   if (shared == nullptr) return false;
   LWLockAcquire(shared->lock, LW_SHARED);
   const DatabaseSlot* const slot = FindDatabase(MyDatabaseId);
   if (slot != nullptr && slot->state == DatabaseState::kLoaded) {
     LWLockAcquire(shared->knowledge_lock, LW_SHARED);
     *models = slot->models;
+    if (sequence != nullptr) CopySequence(slot, sequence);
     LWLockRelease(shared->knowledge_lock);
     loaded = true;
   }

@@ -4,14 +4,16 @@
 #include "core/predict/predict.h"
 #include "server/shared_state.h"
 #include "server/store/learned_rows.h"
+#include "server/store/sequence_knowledge.h"
 
 namespace query_shaper {
 
 // Predicts from what is in shared memory; before a database's knowledge is loaded, from cold models. Makes the database
 // known (state kWanted, launcher woken) when the extension is installed in it. `pace` and `band` (may be null) receive
 // what tracking needs; *has_pace says whether pace was known. Must run inside a transaction, not in signal context.
-void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features, Estimate* estimate,
-                      Pace* pace, bool* has_pace, BandScale* band, double* seconds_since_last_run);
+void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features,
+                      const SequenceQuestion& question, Estimate* estimate, Pace* pace, bool* has_pace, BandScale* band,
+                      double* seconds_since_last_run);
 
 // Time since this statement last ran, in seconds; -1 never seen. One hash look-up.
 double SecondsSinceLastRun(int64_t query_id, uint64_t fingerprint);
@@ -46,10 +48,13 @@ void ReloadAtCommit(Forget rows);
 // The same with kStored, and the statement's known plans even where they are not yet written.
 void ReloadWithoutPlansAtCommit(int64_t query_id);
 
-// Solves this database's models anew, in shared memory; the learner writes them soon after (FlushAndWait() to be sure).
+// Solves this database's models anew, in shared memory, and waits until its learner has trained the sequence model on
+// all lessons; the learner writes them soon after (FlushAndWait() to be sure). Interruptible; raises like
+// FlushAndWait().
 void TrainNow();
 
-// Copies this database's models as they are in shared memory; false (and cold models) before they are loaded.
-bool CopyModels(Models* models);
+// Copies this database's models as they are in shared memory; false (and cold models) before they are loaded. sequence
+// may be null.
+bool CopyModels(Models* models, SequenceModel* sequence);
 
 }  // namespace query_shaper

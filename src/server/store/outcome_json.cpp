@@ -160,8 +160,26 @@ void AppendRunJson(const OutcomeRecord& outcome, StringInfo out) {
   AppendMember(out, "temp_kb", outcome.actual.targets[kTempKb]);
   AppendMember(out, "blocks_read", static_cast<int64>(outcome.blocks_read));
   AppendMember(out, "blocks_hit", static_cast<int64>(outcome.blocks_hit));
+  AppendMember(out, "cpu_ms", outcome.actual.targets[kCpuMs]);
   AppendNodes(outcome, out);
   AppendTrace(outcome, out);
+  appendStringInfoChar(out, '}');
+}
+
+// Every target but time, which has columns of its own: what was predicted and what was measured.
+static void AppendTargets(const OutcomeRecord& outcome, StringInfo out) {
+  AppendKey(out, "targets");
+  appendStringInfoChar(out, '{');
+  for (int t = kTimeMs + 1; t < kTargets; ++t) {
+    const Target target = static_cast<Target>(t);
+    AppendKey(out, TargetName(target));
+    appendStringInfoChar(out, '{');
+    AppendMember(out, "predicted", outcome.made.targets[t].value);
+    AppendMember(out, "low", outcome.made.targets[t].low);
+    AppendMember(out, "high", outcome.made.targets[t].high);
+    AppendMember(out, "actual", outcome.actual.targets[t]);
+    appendStringInfoChar(out, '}');
+  }
   appendStringInfoChar(out, '}');
 }
 
@@ -172,6 +190,7 @@ void AppendPredictionJson(const OutcomeRecord& outcome, StringInfo out) {
   AppendMember(out, "seen", outcome.made.seen);
   AppendMember(out, "nest_level", static_cast<int64>(outcome.nest_level));
   AppendMember(out, "complete", outcome.actual.complete);
+  AppendTargets(outcome, out);
   appendStringInfoChar(out, '}');
 }
 

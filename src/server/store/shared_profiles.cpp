@@ -5,6 +5,7 @@
 #include "server/store/access_knowledge.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/learned_rows.h"
+#include "server/store/sequence_knowledge.h"
 
 #include <cmath>
 #include <cstdio>
@@ -65,10 +66,12 @@ bool InitQuietly(Models* models) noexcept {
 }
 
 bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Profile* statement, Models* models,
-                  char* failure, Size failure_bytes) noexcept {
+                  const SequenceAnswer& sequence, char* failure, Size failure_bytes) noexcept {
   try {
     pg::FaultPoint("learn");
-    if (!record->predicted) record->made = Predict(record->features, exact, shape, *models, statement);
+    if (!record->predicted) record->made = Predict(record->features, exact, shape, *models, statement, &sequence);
+    // Where it weighs nothing it was not asked before the run, and is scored all the same.
+    if (record->made.model_ms[static_cast<int>(Origin::kSequence)] < 0) AddAnswer(sequence, &record->made);
     Learn(record->features, record->made, record->actual, record->pace, EpochSeconds(record->finished),
           settings::half_life_s, exact, shape, models);
     if (statement != nullptr)
@@ -148,6 +151,7 @@ void FreeDatabase(DatabaseSlot* slot) {
   DiscardRecords(slot->database, kRecordTaken);
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   RemoveProfiles(slot->database);
+  ResetSequence(SequenceOf(slot));
   LWLockRelease(shared->knowledge_lock);
   ForgetRows(slot->database, Forget::kAll);
   ForgetPlans(slot->database, Forget::kAll);
@@ -183,6 +187,7 @@ bool WantDatabase(Oid database) {
     slot->refresh = false;
     LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
     InitQuietly(&slot->models);
+    ResetSequence(SequenceOf(slot));
     slot->models_dirty = false;
     LWLockRelease(shared->knowledge_lock);
   }
@@ -197,11 +202,14 @@ void ForgetKnowledge(DatabaseSlot* slot, Forget rows) {
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   RemoveProfiles(slot->database);
   InitQuietly(&slot->models);
+  ResetSequence(SequenceOf(slot));
   slot->models_dirty = false;
   LWLockRelease(shared->knowledge_lock);
 }
 
 bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size failure_bytes) {
+  SequenceAnswer sequence;
+  const bool worse = ScoreSequence(slot, record, &sequence);
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   // Room for all first: making room later could evict one just found.
   MakeRoomForProfiles(3);
@@ -210,9 +218,11 @@ bool LearnOutcome(DatabaseSlot* slot, OutcomeRecord* record, char* failure, Size
       record->query_id != 0 ? EnterProfile(record->database, record->query_id, record->fingerprint) : nullptr;
   ProfileEntry* const statement =
       record->query_id != 0 ? EnterProfile(record->database, record->query_id, kAnyPlan) : nullptr;
-  const bool learned =
-      LearnQuietly(record, exact != nullptr ? &exact->profile : nullptr, shape != nullptr ? &shape->profile : nullptr,
-                   statement != nullptr ? &statement->profile : nullptr, &slot->models, failure, failure_bytes);
+  const bool learned = LearnQuietly(
+      record, exact != nullptr ? &exact->profile : nullptr, shape != nullptr ? &shape->profile : nullptr,
+      statement != nullptr ? &statement->profile : nullptr, &slot->models, sequence, failure, failure_bytes);
+  if (worse) RollBackSequence(slot);
+  KeepLesson(slot, record);
   if (statement != nullptr) statement->dirty = true;
   if (exact != nullptr) exact->dirty = true;
   if (shape != nullptr) shape->dirty = true;

@@ -5,6 +5,7 @@
 #include "server/store/access_tables.h"
 #include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
+#include "server/store/sequence_knowledge.h"
 #include "server/store/table_call.h"
 #include "server/store/learned_rows.h"
 
@@ -165,6 +166,7 @@ int64 CleanProfiles(Oid database) {
 void LoadNewer(DatabaseSlot* slot) {
   const uint32_t version = slot->loaded_version;
   LoadModels(slot, false);
+  LoadSequence(slot, false);
   const int64 stored_profiles = LoadProfiles(slot);
   const int64 stored_rows = LoadRowTables(slot);
   const int64 stored_access = LoadAccessTable(slot);
@@ -174,6 +176,7 @@ void LoadNewer(DatabaseSlot* slot) {
     return;
   ForgetKnowledge(slot, Forget::kAll);
   LoadModels(slot, true);
+  LoadSequence(slot, true);
   LoadProfiles(slot);
   LoadRowTables(slot);
   LoadAccessTable(slot);
@@ -197,6 +200,7 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
       PushActiveSnapshot(GetTransactionSnapshot());
     }
     LoadModels(slot, true);
+    LoadSequence(slot, true);
     LoadProfiles(slot);
     LoadRowTables(slot);
     LoadAccessTable(slot);

@@ -6,6 +6,7 @@
 #include "server/store/outcome_json.h"
 #include "server/store/access_tables.h"
 #include "server/store/row_tables.h"
+#include "server/store/sequence_knowledge.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/table_call.h"
 
@@ -224,14 +225,13 @@ void WriteProfiles(const ProfileEntry* entries, int count) {
   }
 }
 
-void WriteModelRow(const char* name, const Models& models, double samples, const ErrorStats* errors, double weight,
-                   const bytea* state, TableCall* update, TableCall* insert) {
+void WriteModelRow(const char* name, uint32_t version, int64_t trained_at_s, double samples, const ErrorStats* errors,
+                   double weight, const bytea* state, TableCall* update, TableCall* insert) {
   const double p50 = errors != nullptr ? ErrorQuantile(*errors, 0.5) : std::nan("");
   const double p90 = errors != nullptr ? ErrorQuantile(*errors, 0.9) : std::nan("");
   for (TableCall* call : {update, insert}) {
-    call->Text(name).Integer(models.version);
-    call->Add(TIMESTAMPTZOID, TimestampTzGetDatum(models.trained_at_s * USECS_PER_SEC - kUnixEpochUsec),
-              models.trained_at_s == 0);
+    call->Text(name).Integer(version);
+    call->Add(TIMESTAMPTZOID, TimestampTzGetDatum(trained_at_s * USECS_PER_SEC - kUnixEpochUsec), trained_at_s == 0);
     call->Number(Plain(samples)).Add(FLOAT8OID, Float8GetDatum(p50), !std::isfinite(p50));
     call->Add(FLOAT8OID, Float8GetDatum(p90), !std::isfinite(p90));
     call->Add(FLOAT8OID, Float8GetDatum(weight), !std::isfinite(weight)).Bytes(state);
@@ -239,7 +239,16 @@ void WriteModelRow(const char* name, const Models& models, double samples, const
   }
 }
 
-void WriteModelRows(const Models& models) {
+bytea* SequenceBytes(const SequenceModel& sequence) {
+  const uint32_t needed = WriteSequence(sequence, nullptr, 0);
+  auto* const bytes = static_cast<bytea*>(palloc(VARHDRSZ + needed));
+  WriteSequence(sequence, VARDATA(bytes), needed);
+  SET_VARSIZE(bytes, VARHDRSZ + needed);
+  return bytes;
+}
+
+// A model that was never trained has a row without a state, which also takes a damaged one out of the table.
+void WriteModelRows(const Models& models, const SequenceModel& sequence) {
   TableCall update(
       "UPDATE query_shaper.model_data SET version = $2, trained_at = $3, samples = $4, q_error_p50 = $5, q_error_p90 = "
       "$6,"
@@ -252,16 +261,23 @@ void WriteModelRows(const Models& models) {
   auto* const bytes = static_cast<bytea*>(palloc(VARHDRSZ + needed));
   WriteModels(models, VARDATA(bytes), needed);
   SET_VARSIZE(bytes, VARHDRSZ + needed);
-  WriteModelRow("models", models, models.errors[kModels].samples, nullptr, std::nan(""), bytes, &update, &insert);
-  // Weights are those among statements that have been seen before.
-  for (int i = 0; i < kModels; ++i)
-    WriteModelRow(OriginName(static_cast<Origin>(i)), models, models.errors[i].samples, &models.errors[i],
-                  models.blend_weight[1][i], nullptr, &update, &insert);
-  WriteModelRow(OriginName(Origin::kBlend), models, models.errors[kModels].samples, &models.errors[kModels], 1, nullptr,
-                &update, &insert);
+  const double samples = models.errors[kModels][kTimeMs].samples;
+  WriteModelRow("models", models.version, models.trained_at_s, samples, nullptr, std::nan(""), bytes, &update, &insert);
+  // Figures are those of time; weights those among statements that have been seen before.
+  for (int i = 0; i < kModels; ++i) {
+    const Origin origin = static_cast<Origin>(i);
+    const bool recurrent = origin == Origin::kSequence;
+    WriteModelRow(OriginName(origin), recurrent ? sequence.version : models.version,
+                  recurrent ? sequence.trained_at_s : models.trained_at_s, models.errors[i][kTimeMs].samples,
+                  &models.errors[i][kTimeMs], models.blend_weight[1][i],
+                  recurrent && sequence.version > 0 ? SequenceBytes(sequence) : nullptr, &update, &insert);
+  }
+  WriteModelRow(OriginName(Origin::kBlend), models.version, models.trained_at_s, samples,
+                &models.errors[kModels][kTimeMs], 1, nullptr, &update, &insert);
 }
 
-void ClearDirty(const ProfileEntry* written, int count, DatabaseSlot* slot, const Models* models) {
+void ClearDirty(const ProfileEntry* written, int count, DatabaseSlot* slot, const Models* models,
+                uint32_t sequence_version) {
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   for (int i = 0; i < count; ++i) {
     const ProfileKey& key = written[i].key;
@@ -271,6 +287,9 @@ void ClearDirty(const ProfileEntry* written, int count, DatabaseSlot* slot, cons
   if (models != nullptr) {
     slot->loaded_version = models->version;
     if (slot->models.version == models->version) slot->models_dirty = false;
+    SequenceSlot* const sequence = SequenceOf(slot);
+    sequence->loaded_version = sequence_version;
+    if (sequence->published.version == sequence_version) sequence->dirty = false;
   }
   LWLockRelease(shared->knowledge_lock);
 }
@@ -290,12 +309,16 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   ProfileEntry* const dirty = CopyDirty(slot->database, &count);
   WriteProfiles(dirty, count);
   Models* models = nullptr;
+  uint32_t sequence_version = 0;
   if (with_models) {
+    auto* const sequence = static_cast<SequenceModel*>(palloc(sizeof(SequenceModel)));
     models = static_cast<Models*>(palloc(sizeof(Models)));
     LWLockAcquire(shared->knowledge_lock, LW_SHARED);
     *models = slot->models;
+    CopySequence(slot, sequence);
     LWLockRelease(shared->knowledge_lock);
-    WriteModelRows(*models);
+    sequence_version = sequence->version;
+    WriteModelRows(*models, *sequence);
   }
   static MemoryContext row_context;
   if (row_context == nullptr)
@@ -320,7 +343,7 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   }
   MemoryContextSwitchTo(spi);
   End();
-  ClearDirty(written, count, slot, stored);
+  ClearDirty(written, count, slot, stored, sequence_version);
   SettleAccessTable(access);
   SettleRowTables(slot, rows);
   MemoryContextReset(row_context);

@@ -4,6 +4,7 @@
 #include "server/shared_state.h"
 #include "server/store/access_knowledge.h"
 #include "server/store/knowledge_tables.h"
+#include "server/store/sequence_knowledge.h"
 #include "server/store/shared_profiles.h"
 #include "server/workers/learner.h"
 
@@ -37,6 +38,9 @@ constexpr int kModelsMs = 5000;    // the same for the models
 constexpr int kIdleMs = 2000;      // a learner without work ends after this
 constexpr int kTurnMs = 5000;      // and one with work, when other databases wait for its worker slot
 constexpr int kTrimRecords = 1000;
+constexpr int kSliceMs = 15;         // of training between two looks
+constexpr int kAskedSliceMs = 100;   // when somebody waits for it
+constexpr int kRoundsPerAsking = 2;  // lessons that come meanwhile do not prolong it for ever
 
 DatabaseSlot* slot;
 Oid my_database;
@@ -286,6 +290,7 @@ bool AnyDirty() {
   hash_seq_init(&scan, Profiles());
   while (const auto* entry = static_cast<const ProfileEntry*>(hash_seq_search(&scan)))
     dirty = dirty || (entry->key.database == my_database && entry->dirty);
+  dirty = dirty || SequenceOf(slot)->dirty;
   LWLockRelease(shared->knowledge_lock);
   return dirty || RowsDirty(my_database) || AccessDirty(my_database);
 }
@@ -367,9 +372,30 @@ void AnswerFlush(uint32 ticket, bool standby) {
   ConditionVariableBroadcast(&shared->flushed);
 }
 
-void WaitForWork(const LoopState& state) {
+// Trains in slices, so that outcomes wait no longer for it than for a look. What is begun goes on in the next slice, of
+// this process or of the next. Returns whether a round goes on.
+bool TrainWhereDue(bool standby) {
+  static int rounds = 0;
+  static uint32 serving = 0;
+  const uint32 ticket = pg_atomic_read_u32(&slot->trainings_asked);
+  const bool asked = ticket != pg_atomic_read_u32(&slot->trainings_done);
+  if (asked && ticket != serving) {
+    serving = ticket;
+    rounds = 0;
+  }
+  const bool due = !standby && !TrainingIdle(slot, asked) && !(asked && rounds >= kRoundsPerAsking);
+  const bool more = due && AdvanceTraining(slot, asked ? kAskedSliceMs : kSliceMs, asked);
+  if (due && !more) ++rounds;
+  if (asked && !due) {
+    pg_atomic_write_u32(&slot->trainings_done, ticket);
+    ConditionVariableBroadcast(&shared->flushed);
+  }
+  return due && (more || asked);
+}
+
+void WaitForWork(const LoopState& state, bool training) {
   WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-            Passed(state.active, kWriteMs) ? kLookIdleMs : kLookMs, PG_WAIT_EXTENSION);
+            Passed(state.active, kWriteMs) && !training ? kLookIdleMs : kLookMs, PG_WAIT_EXTENSION);
   ResetLatch(MyLatch);
   CHECK_FOR_INTERRUPTS();
   if (ConfigReloadPending) {
@@ -407,11 +433,19 @@ void LearnLoop() {
       saved = WriteWhereDue(flush, ending, &state);
       if (saved && !ending && state.untrimmed >= kTrimRecords && Try(Work::kTrim)) state.untrimmed = 0;
     }
+    const bool training = loaded && !ending && TrainWhereDue(standby);
+    const bool awaited =
+        training && pg_atomic_read_u32(&slot->trainings_asked) != pg_atomic_read_u32(&slot->trainings_done);
+    state.unsaved = state.unsaved || (loaded && !standby && SequenceOf(slot)->dirty);
     // More than one batch may wait for a flush.
     if (flush && saved && full) continue;
     if (flush && saved) AnswerFlush(ticket, standby);
-    if (ending || (loaded && !state.unsaved && Passed(state.active, kIdleMs))) return;
-    WaitForWork(state);
+    if (ending || (loaded && !state.unsaved && !awaited && Passed(state.active, kIdleMs))) return;
+    if (awaited) {
+      CHECK_FOR_INTERRUPTS();
+      continue;
+    }
+    WaitForWork(state, training);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/plan/features.h"
+#include "core/predict/plan_sequence.h"
 #include "core/predict/predict.h"
 
 namespace query_shaper {
@@ -12,6 +13,7 @@ namespace query_shaper {
 // Kinds 0..5 differ in shape; scale moves rows like another constant would.
 struct MadeRun {
   FeatureVector features;
+  PlanSequence sequence;
   Actual actual;
 };
 
@@ -80,6 +82,7 @@ inline MadeRun MakeRun(int kind, double scale, double speed, double noise, std::
   }
   MadeRun run;
   run.features = ExtractFeatures(*plan, Moment{});
+  ExtractSequence(*plan, Moment{}, &run.sequence);
   std::normal_distribution<double> normal(0, 1);
   run.actual.complete = true;
   run.actual.targets[kTimeMs] = ms / speed * std::exp(noise * normal(*random));
@@ -87,6 +90,7 @@ inline MadeRun MakeRun(int kind, double scale, double speed, double noise, std::
   run.actual.targets[kRows] = plan->nodes[0].rows;
   run.actual.targets[kTempKb] = 0;
   run.actual.targets[kBlocks] = rows / 100;
+  run.actual.targets[kCpuMs] = 0.9 * run.actual.targets[kTimeMs];
   return run;
 }
 

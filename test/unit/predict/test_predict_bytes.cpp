@@ -129,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(well_formed_bytes_with_impossible_numbers_are_refused, T
   refused([](Models& m) { m.linear.precision[0] = -1; });
   refused([](Models& m) { m.online.covariance[0] = 0; });
   refused([](Models& m) { m.interval_z[2] = 0; });
-  refused([](Models& m) { m.errors[1].buckets[4] = -3; });
+  refused([](Models& m) { m.errors[1][kMemoryKb].buckets[4] = -3; });
   refused([](Models& m) { m.linear.noise[kRows] = 0; });
   const auto refused_profile = [&](auto change) {
     Profile wrong = profile;
