@@ -2,8 +2,8 @@
 // goes on from. What uses them stands in server/store.
 //
 // `published` and `before` are under knowledge_lock (shared to predict, exclusive to swap), as the models that they
-// belong to. PlanLessons are changed under it, too; they and the training are read without it by the database's learner,
-// which alone adds to them. ResetSequence() may come in between: the learner then finds another generation.
+// belong to. PlanLessons are changed under it, too; they and the training are read without it by the database's
+// learner, which alone adds to them. ResetSequence() may come in between: the learner then finds another generation.
 #pragma once
 #include "core/predict/sequence_training.h"
 #include "server/shared_state.h"
