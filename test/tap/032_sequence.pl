@@ -141,7 +141,7 @@ is($node->psql('postgres', 'SELECT query_shaper.train()'), 0, 'and trains');
 # Failing, it fails alone.
 my $offset = -s $node->logfile;
 run_many($node, 'postgres');
-$node->append_conf('postgresql.conf', "query_shaper.fault_points = 'train_sequence:error'");
+$node->append_conf('postgresql.conf', "query_shaper.fault = 'train_sequence:throw'");
 $node->reload;
 run_many($node, 'postgres');
 flush($node, 'postgres');
