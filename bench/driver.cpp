@@ -31,6 +31,7 @@ const Bench kBenches[] = {
     {"runaway", "statements that run away from stale statistics: flagged when, stopped how fast", RunRunaway},
     {"planning", "planning time of joins and point queries against nothing loaded", RunPlanning},
     {"prefetch", "cold index scans with blocks asked for ahead, against nothing loaded", RunPrefetch},
+    {"memory-query", "memory for the nodes of single statements: gain, peak, spills", RunMemoryQuery},
 };
 
 void PrintUsage() {

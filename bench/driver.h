@@ -54,6 +54,7 @@ Verdict RunRunaway(const Options& options);
 Verdict RunPlanning(const Options& options);
 Verdict RunSubplans(const Options& options);
 Verdict RunPrefetch(const Options& options);
+Verdict RunMemoryQuery(const Options& options);
 
 // Order statistics of a sample; quantiles interpolate linearly. An empty sample gives NaN.
 double Quantile(std::vector<double> sample, double share);

@@ -36,6 +36,7 @@ int max_databases = 16;
 int max_predicted_time_ms = 0;
 int memoize_subplans = kSwitchOn;
 int memory = kSwitchOn;
+int memory_node_max_kb = 0;
 char* memory_pool = nullptr;
 double min_cost = 1000;
 int mode = kModeShape;
@@ -242,6 +243,10 @@ void DefineSettings() {
                &memoize_subplans);
   DefineSwitch("query_shaper.memory", "Sets whether statements get memory from the pool by their predicted need.",
                nullptr, &memory);
+  DefineCustomIntVariable("query_shaper.memory_node_max",
+                          "Sets the memory that one node of a plan may be given beyond the server's own settings.",
+                          "0 leaves it to the pool.", &memory_node_max_kb, memory_node_max_kb, 0, MAX_KILOBYTES,
+                          PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("query_shaper.memory_pool",
                              "Sets how much memory the statements of all sessions may have together.",
                              "auto: what the control group or the machine has, less shared buffers.", &memory_pool,

@@ -34,6 +34,7 @@ extern int max_databases;
 extern int max_predicted_time_ms;  // 0: no limit
 extern int memoize_subplans;       // Switch
 extern int memory;                 // Switch
+extern int memory_node_max_kb;     // 0: no bound of its own
 extern char* memory_pool;
 extern double min_cost;
 extern int mode;

@@ -2,6 +2,7 @@
 
 #include "server/settings.h"
 #include "server/shared_access.h"
+#include "server/shared_needs.h"
 #include "server/shared_rows.h"
 #include "server/shared_sequence.h"
 #include "server/shared_shadow.h"
@@ -65,7 +66,8 @@ void RequestSharedState() {
   RequestAddinShmemSpace(SharedAccessSize());
   RequestAddinShmemSpace(SharedStagingSize());
   RequestAddinShmemSpace(SharedSequenceSize());
-  RequestNamedLWLockTranche("query_shaper", 5);
+  RequestAddinShmemSpace(SharedNeedsSize());
+  RequestNamedLWLockTranche("query_shaper", 6);
 }
 
 void Initialise(const Layout& layout) {
@@ -131,6 +133,7 @@ void StartSharedState() {
   AttachSharedAccess(&GetNamedLWLockTranche("query_shaper")[3].lock);
   AttachSharedSequence();
   AttachSharedStaging(&GetNamedLWLockTranche("query_shaper")[4].lock);
+  AttachSharedNeeds(&GetNamedLWLockTranche("query_shaper")[5].lock);
   LWLockRelease(AddinShmemInitLock);
   my_slot = nullptr;
 }

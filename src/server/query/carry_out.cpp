@@ -3,6 +3,7 @@
 #include "server/query/carry_out.h"
 
 #include "server/query/counting.h"
+#include "server/query/memory_gates.h"
 #include "server/query/pause.h"
 #include "server/query/plan_trial.h"
 #include "server/query/replan.h"
@@ -36,6 +37,8 @@ static Tracker* RunningTracker() {
 }
 
 TupleTableSlot* ArmedNode(PlanState* node) {
+  // What is planned or run here is not the node's.
+  const int gate = CloseGate();
   if (PauseWanted())
     HoldHere();
   else
@@ -49,6 +52,7 @@ TupleTableSlot* ArmedNode(PlanState* node) {
     if (errands & kErrandGuard) GiveUpTrial(tracker);
     if (errands & kErrandReplan) ConsiderReplan(tracker, nullptr);
   }
+  ReopenGate(gate);
   return node->ExecProcNode(node);
 }
 
@@ -62,7 +66,9 @@ void CarryOutRowLimit(PlanState* node, int wrapper) {
     SetRowLimit(wrapper, kNoRowLimit);
     return;
   }
+  const int gate = CloseGate();
   ConsiderReplan(tracker, tracked);
+  ReopenGate(gate);
 }
 
 }  // namespace query_shaper

@@ -108,4 +108,11 @@ bool StillWrapped(const PlanState* node, int number) {
 
 const Wrapper& WrapperAt(int number) { return wrappers[number]; }
 
+bool RebaseWrapper(PlanState* node, int number, ExecProcNodeMtd from, ExecProcNodeMtd to) {
+  if (wrappers[number].real != from) return false;
+  wrappers[number].real = to;
+  if (laid_off[static_cast<size_t>(number)] && node->ExecProcNode == from) node->ExecProcNode = to;
+  return true;
+}
+
 }  // namespace query_shaper

@@ -39,4 +39,8 @@ bool StillWrapped(const PlanState* node, int number);
 
 const Wrapper& WrapperAt(int number);
 
+// The function below the wrapper becomes another one, whether the wrapper is laid off or not; false where it is not
+// `from`.
+bool RebaseWrapper(PlanState* node, int number, ExecProcNodeMtd from, ExecProcNodeMtd to);
+
 }  // namespace query_shaper

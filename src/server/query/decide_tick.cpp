@@ -8,6 +8,7 @@
 #include "server/query/grow_memory.h"
 #include "server/query/plan_trial.h"
 #include "server/query/runaway.h"
+#include "server/query/shape_memory.h"
 
 namespace query_shaper {
 
@@ -43,6 +44,7 @@ void DecideInTick(Tracker* tracker, const Tick& tick, double memory_kb) {
   tracker->discrepancy = tracker->discrepancy_test.Update(tracker->plan, tracker->counters, progress.nodes(),
                                                           tracker->time_left, consumption);
   WatchHashTables(tracker);
+  WatchShaped(tracker);
   if (TrialFailed(tracker, tick.elapsed_ms)) tracker->errands = tracker->errands | kErrandGuard;
   WatchRunaway(tracker, consumption.elapsed_ms);
 }

@@ -4,12 +4,16 @@
 
 #include "server/query/outcome.h"
 #include "server/query/carry_out.h"
+#include "server/query/memory_gates.h"
+#include "server/query/memory_plan.h"
 #include "server/query/memory_claim.h"
 #include "server/query/pause.h"
 #include "server/query/plan_trial.h"
 #include "server/query/replan.h"
 #include "server/query/row_learning.h"
 #include "server/query/shadow_launch.h"
+#include "server/query/shape_memory.h"
+#include "server/query/shape_workers.h"
 #include "server/query/stop_workers.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
@@ -119,6 +123,15 @@ void PopFrame(Frame* frame) {
   DropPause();
 }
 
+void Shape(Tracker* tracker) {
+  if (tracker->worker) {
+    ShapeWorker(tracker);
+    return;
+  }
+  ShapeWorkers(tracker);
+  ShapeMemory(tracker);
+}
+
 // Runs one call of the executor under a frame; again when the plan is replaced meanwhile. first: the statement's first
 // call, forward.
 template <class Call>
@@ -154,6 +167,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
       } else {
         if (tracker != nullptr) HoldLookAlike(tracker);
         if (tracker != nullptr && first) WaitForMemory(tracker);
+        if (tracker != nullptr && first) Shape(tracker);
         if (tracker != nullptr && first) ConsiderShadow(tracker);
         if (frame.level > 0 && PauseWanted()) HoldHere();
       }
@@ -196,6 +210,10 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
 }
 
 void StartHook(QueryDesc* query, int flags) {
+  // Where it explains nothing but the plan, the plan that was made is shown.
+  if (query->plannedstmt->planTree->total_cost >= settings::min_cost && (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
+      Observing() && !IsParallelWorker())
+    ChooseForMemory(query);
   previous_start(query, flags);
   if (!Observing() || (flags & EXEC_FLAG_EXPLAIN_ONLY)) return;
   if (IsParallelWorker()) {
@@ -255,6 +273,7 @@ void EndHook(QueryDesc* query) {
   }
   EndedPlans ended;
   LearnRowsOf(tracker);
+  LearnNeedsOf(tracker);
   RunawayEnded(tracker);
   SendTrackedOutcome(tracker, 0);
   HandWorkToLeader(tracker);
@@ -262,6 +281,7 @@ void EndHook(QueryDesc* query) {
   LearnTimeOf(tracker);
   ReportMemos(tracker, false);
   NoteGivenUp(tracker);
+  NoteShaped(tracker);
   TakeEndedPlans(tracker, &ended);
   // What it reserved is given back when it is free.
   int reservation = tracker->reservation;
@@ -283,6 +303,7 @@ void InstallExecutorHooks() {
   ExecutorFinish_hook = FinishHook;
   previous_end = ExecutorEnd_hook ? ExecutorEnd_hook : standard_ExecutorEnd;
   ExecutorEnd_hook = EndHook;
+  InstallMemoryGates();
   InstallWholeEstimates();
   InstallTrueRows();
   InstallReplanExplain();

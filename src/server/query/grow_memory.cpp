@@ -6,6 +6,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cmath>
+
+#include "server/pool/shared_pool.h"
 #include "server/query/tracker.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -112,6 +115,29 @@ bool ReadGrowing(const Tracker* tracker, int i, Growing* growing) {
   return true;
 }
 
+double SpareOfSettings(const GrowthState& state) {
+  return Max(0, kStatementShare * static_cast<double>(get_hash_memory_limit()) / 1024 - state.grown_kb);
+}
+
+double SparePoolKb(double allowed_kb) {
+  auto free_kb = static_cast<double>(PoolFreeKb());
+  if (settings::memory_node_max_kb > 0) free_kb = Min(free_kb, Max(0, settings::memory_node_max_kb - allowed_kb));
+  return free_kb;
+}
+
+// What the table may use by then is reserved whole; others may have come first.
+bool TakeFromPool(Tracker* tracker, int i, const Growing& growing, const GrowthAnswer& answer) {
+  int index = growing.join != nullptr ? ChildOf(tracker, i, ChildRole::kInner) : i;
+  double more_kb = Max(1, std::ceil(answer.allowed_kb - HeldKbOf(tracker, index)));
+  int64 given_kb = PoolGrow(tracker->reservation, static_cast<int64>(more_kb));
+  if (static_cast<double>(given_kb) < more_kb) {
+    PoolShrink(tracker->reservation, given_kb);
+    return false;
+  }
+  NoteGrown(tracker, index, answer.allowed_kb, more_kb);
+  return true;
+}
+
 GrownNode* FindGrown(GrowthState* state, int index) {
   for (int g = 0; g < state->count; ++g)
     if (state->nodes[g].index == index) return &state->nodes[g];
@@ -154,13 +180,16 @@ void WatchHashTables(Tracker* tracker) {
     question.expected_rows = growing.expected_rows;
     question.only_if_sure = growing.agg != nullptr;
     question.most_rows = growing.most_rows;
-    question.spare_kb = Max(0, kStatementShare * static_cast<double>(get_hash_memory_limit()) / 1024 - state->grown_kb);
+    const bool pooled = tracker->reservation != kNoReservation && Does(settings::memory);
+    question.spare_kb = pooled ? SparePoolKb(growing.allowed_kb) : SpareOfSettings(*state);
     GrowthAnswer answer = JudgeGrowth(question);
-    if (answer.verdict == GrowthVerdict::kGrow) {
+    if (answer.verdict == GrowthVerdict::kGrow && !pooled) {
       question.spare_kb = Min(question.spare_kb, SpareMachineKb());
       answer = JudgeGrowth(question);
     }
     if (answer.verdict == GrowthVerdict::kWait) continue;
+    if (pooled && act && answer.verdict == GrowthVerdict::kGrow && !TakeFromPool(tracker, i, growing, answer))
+      answer.verdict = GrowthVerdict::kDecline;
     if (grown == nullptr) {
       grown = &state->nodes[state->count];
       *grown = GrownNode{};

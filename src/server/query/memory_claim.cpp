@@ -4,10 +4,11 @@
 
 #include "pg/fault_point.h"
 #include "server/pool/waiting_turn.h"
+#include "server/query/shape_memory.h"
+#include "server/query/shape_workers.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 extern "C" {
-#include "executor/nodeHash.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/timestamp.h"
@@ -112,14 +113,13 @@ void Refuse(const Tracker* tracker, double waited_ms) {
 
 }  // namespace
 
-void BuildClaim(const Tracker* tracker, PoolClaim* claim) {
-  claim->want_kb = static_cast<int64>(tracker->estimate.targets[kMemoryKb].high);
-  claim->least_kb = Min(claim->want_kb, static_cast<int64>(get_hash_memory_limit() / 1024));
-  claim->confidence = 0.95;  // the upper end of an interval that holds 90 %
+void BuildClaim(Tracker* tracker, PoolClaim* claim) {
+  ReadNeeds(tracker, claim);
+  ReadWorkers(tracker, claim);
+  claim->confidence = 0.8;  // of each node, where nothing is remembered
 }
 
 void ClaimMemory(Tracker* tracker) {
-  if (!LimitsAct()) return;
   PoolClaim* claim = &tracker->claim;
   *claim = PoolClaim{};
   claim->source = PoolSource::kQuery;
@@ -127,6 +127,7 @@ void ClaimMemory(Tracker* tracker) {
   claim->priority = settings::admission_priority;
   claim->confidence = -1;
   BuildClaim(tracker, claim);
+  if (!LimitsAct()) return;
   if (!Does(settings::memory)) claim->want_kb = claim->least_kb;
   if (claim->want_kb <= 0 && claim->workers <= 0) return;
   PoolClaim now = *claim;

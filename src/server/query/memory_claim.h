@@ -5,7 +5,7 @@
 namespace query_shaper {
 
 // What the statement needs by prediction.
-void BuildClaim(const Tracker* tracker, PoolClaim* claim);
+void BuildClaim(Tracker* tracker, PoolClaim* claim);
 
 // At ExecutorStart: reserves what is free of what the statement needs. Below mode `shape` nothing; with the setting
 // memory off what the server's own settings let it use.

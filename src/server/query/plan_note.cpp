@@ -27,6 +27,7 @@ void CopyNote(ExtensibleNode* to_node, const ExtensibleNode* from_node) {
   *to = *from;
   to->node = header;
   to->query = static_cast<Query*>(copyObjectImpl(from->query));
+  to->modest = static_cast<PlannedStmt*>(copyObjectImpl(from->modest));
   to->keys = CopyArray(from->keys, from->key_count);
   to->indexes = CopyArray(from->indexes, from->flat_count);
   to->clauses = CopyArray(from->clauses, from->key_count);

@@ -48,7 +48,10 @@ struct PlanNote {
   bool foreign_rows;   // its figures are those that it was first made of, for whatever constants
   double known_ms;     // of the known plan it is held against
   double planning_ms;  // that its planning took, 0 where it is too little to matter
-  double stock_cost;   // total cost of the plan without learned rows, -1 unknown
+  PlannedStmt*
+      modest;  // this plan was made for more memory: the one that needs none beyond the settings; null: it needs none
+  double memory_kb;   // beyond the server's settings that it was made for
+  double stock_cost;  // total cost of the plan without learned rows, -1 unknown
   int key_count;
   NodeKey* keys;   // by plan_node_id
   char** clauses;  // text of the clauses by plan_node_id, null: known already or none

@@ -314,6 +314,21 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
   return statement;
 }
 
+bool GuardLets(PlannedStmt* statement, const char* source_text, uint64_t fingerprint) {
+  PlanNote* note = NoteOf(statement);
+  if (!Chooses() || note == nullptr) return true;
+  int64_t query_id = static_cast<int64_t>(statement->queryId);
+  if (query_id == 0) query_id = NameByText(statement, source_text);
+  KnownPlans known;
+  GuardLimits limits = LimitsNow();
+  if (!RecallPlans(query_id, &known) || BestPlan(known, limits) == nullptr) return true;
+  PlanChoice choice = ChoosePlan(known, fingerprint, note->origin, true, limits);
+  if (choice.verdict == PlanVerdict::kPrefer) return false;
+  note->trial = choice.verdict != PlanVerdict::kTake;
+  note->known_ms = choice.known_ms;
+  return true;
+}
+
 bool PlansStock(const Query* query) {
   KnownPlans known;
   if (!Chooses() || query->queryId == 0) return false;

@@ -12,6 +12,9 @@ namespace query_shaper {
 // half of learned figures, half of the planner's own, drifts to joins that were never seen.
 PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, ParamListInfo parameters);
 
+// Whether a plan made for more memory may run, by what is known of it; marks it for a trial where it is unknown.
+bool GuardLets(PlannedStmt* statement, const char* source_text, uint64_t fingerprint);
+
 // True when the statement's stock plan is the best known and no other is to be tried now, or what learned rows make was
 // passed over for it in this backend's last plannings: learned rows need not be used.
 bool PlansStock(const Query* query);

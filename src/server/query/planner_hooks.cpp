@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "server/query/memory_plan.h"
 #include "server/query/node_keys.h"
 #include "server/query/outcome.h"
 #include "server/plain_explain.h"
@@ -143,7 +144,9 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   PG_END_TRY();
   if (begun_ns != 0) me.planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
   if (followed || order != nullptr) HangNote(&me, statement, copy, cursor_options, parameters);
-  if (order == nullptr && me.injected > 0) return GuardPlanning(statement, source_text, parameters);
+  if (order == nullptr && me.injected > 0) statement = GuardPlanning(statement, source_text, parameters);
+  if (order == nullptr && copy != nullptr && planning == nullptr)
+    statement = PlanForMemory(statement, source_text, parameters, me.planning_ms);
   return statement;
 }
 

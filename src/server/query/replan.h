@@ -77,6 +77,7 @@ void SwapPlan(Frame* frame);
 
 // replan_explain.cpp: at ExecutorEnd, for the line that EXPLAIN (ANALYZE) adds.
 void NoteGivenUp(const Tracker* tracker);
+bool ExplainedHere();
 void InstallReplanExplain();
 
 // At ExecutorEnd, around it: the states of plans given up live until then.

@@ -3,6 +3,7 @@
 #include "pg/pg.h"
 
 #include "server/query/replan.h"
+#include "server/query/shape_memory.h"
 extern "C" {
 #include "commands/explain.h"
 #include "tcop/tcopprot.h"
@@ -19,6 +20,7 @@ struct GivenUp {
   double kept_rows;
 };
 GivenUp given_up;
+const Frame* explained_from;  // where the statement that is explained is run from
 
 // What ExplainOneQuery() does when there is no hook.
 void ExplainPlainly(Query* query, int options, IntoClause* into, ExplainState* explain, const char* text,
@@ -36,23 +38,28 @@ void ExplainPlainly(Query* query, int options, IntoClause* into, ExplainState* e
 void ExplainHook(Query* query, int options, IntoClause* into, ExplainState* explain, const char* text,
                  ParamListInfo parameters, QueryEnvironment* environment) {
   given_up = GivenUp();
+  ForgetShown();
+  explained_from = innermost_frame;
   if (previous_explain != nullptr)
     previous_explain(query, options, into, explain, text, parameters, environment);
   else
     ExplainPlainly(query, options, into, explain, text, parameters, environment);
   // The other formats have closed the query's group by now.
-  if (given_up.plans == 0 || !explain->analyze || !explain->summary || explain->format != EXPLAIN_FORMAT_TEXT) return;
+  if (!explain->analyze || !explain->summary || explain->format != EXPLAIN_FORMAT_TEXT) return;
+  ShowShaped(explain);
+  if (given_up.plans == 0) return;
   appendStringInfo(explain->str, "Plans Given Up: %d after %.3f ms, Kept Rows: %.0f\n", given_up.plans, given_up.ms,
                    given_up.kept_rows);
 }
 
 }  // namespace
 
+bool ExplainedHere() { return innermost_frame == explained_from; }
+
 void NoteGivenUp(const Tracker* tracker) {
   const PlanChanges& changes = tracker->changes;
   // Statements inside of the one that is explained have nothing to say here.
-  if (changes.swaps > 0 && innermost_frame == nullptr)
-    given_up = GivenUp{changes.swaps, changes.swapped_ms, changes.kept_rows};
+  if (changes.swaps > 0 && ExplainedHere()) given_up = GivenUp{changes.swaps, changes.swapped_ms, changes.kept_rows};
 }
 
 void InstallReplanExplain() {

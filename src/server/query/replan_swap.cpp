@@ -7,6 +7,7 @@
 #include "server/query/kept_work.h"
 #include "server/query/plan_states.h"
 #include "server/query/row_learning.h"
+#include "server/query/shape_memory.h"
 #include "server/query/stop_workers.h"
 #include "server/query/subplan_memo.h"
 #include "server/settings.h"
@@ -289,6 +290,7 @@ void SwapPlan(Frame* frame) {
   changes->asked_ms = 0;
   FollowNewPlan(tracker, wanted.tree, wanted.facts);
   InstallMemos(tracker);
+  ReshapeMemory(tracker);
   CountInterruptionOf(tracker->plan.query_id);
   Count(kMetricReplans);
   tracker->busy = 0;

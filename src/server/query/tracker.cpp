@@ -8,6 +8,7 @@
 #include "server/query/carry_out.h"
 #include "server/query/decide_tick.h"
 #include "server/query/kept_work.h"
+#include "server/query/memory_gates.h"
 #include "server/query/outcome.h"
 #include "server/query/plan_states.h"
 #include "server/query/replan.h"
@@ -320,6 +321,18 @@ void PublishState(Tracker* tracker, StatementState state) {
   EndWrite(slot);
 }
 
+void PublishLimits(Tracker* tracker) {
+  if (!tracker->published) return;
+  StatementSlot* slot = SlotOf(tracker);
+  BeginWrite(slot);
+  slot->memory_granted_kb = 0;
+  for (int i = 0; i < tracker->plan.count; ++i) {
+    slot->nodes[i].memory_limit_kb = static_cast<int64_t>(tracker->plan.nodes[i].memory_limit_kb);
+    slot->memory_granted_kb += slot->nodes[i].memory_limit_kb;
+  }
+  EndWrite(slot);
+}
+
 static int64_t TempBlocks(const BufferUsage& usage) { return usage.temp_blks_read + usage.temp_blks_written; }
 static int64_t ReadBlocks(const BufferUsage& usage) {
   return usage.shared_blks_hit + usage.shared_blks_read + usage.local_blks_hit + usage.local_blks_read;
@@ -327,6 +340,7 @@ static int64_t ReadBlocks(const BufferUsage& usage) {
 
 void DetachNodes(Tracker* tracker) {
   tracker->attached = false;
+  ReleaseGates(tracker);
   for (int i = 0; i < tracker->plan.count; ++i) {
     ReleaseWrapper(tracker->nodes[i].wrapper);
     tracker->nodes[i] = TrackedNode{nullptr, -1, false, 0, nullptr, -1, 0, 0};

@@ -7,6 +7,7 @@
 #include "server/pool/shared_pool.h"
 #include "server/query/grow_memory.h"
 #include "server/query/runaway.h"
+#include "server/query/shape_memory.h"
 #include "server/query/statement_facts.h"
 #include "server/shared_state.h"
 
@@ -103,6 +104,7 @@ struct Tracker {
   uint32 shadow_seen;  // version of the shadow's rows and plan that the tracker goes by, 0: none
   RunawayState runaway;
   GrowthState growth;
+  MemoryShape memory;
   FeatureVector features;
   Estimate estimate;  // as made at the start, of the running plan
   Estimate shown;     // as revised
@@ -169,6 +171,9 @@ void SpareCounting(Tracker* tracker);
 void TickTracker(Tracker* tracker);
 
 void PublishState(Tracker* tracker, StatementState state);
+
+// The nodes' limits have changed.
+void PublishLimits(Tracker* tracker);
 
 // Calls visit for the nodes of every statement that is executing here.
 void ForEachRunningNode(void (*visit)(TrackedNode* node));

@@ -2,6 +2,7 @@
 
 #include "pg/fault_point.h"
 #include "server/settings.h"
+#include "server/shared_needs.h"
 #include "server/store/access_knowledge.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/learned_rows.h"
@@ -199,6 +200,7 @@ void ForgetKnowledge(DatabaseSlot* slot, Forget rows) {
   ForgetRows(slot->database, rows);
   ForgetPlans(slot->database, rows);
   ForgetAccess(slot->database, rows == Forget::kStored);
+  if (rows == Forget::kAll) ForgetNeeds(slot->database);
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
   RemoveProfiles(slot->database);
   InitQuietly(&slot->models);

@@ -1,0 +1,387 @@
+// memory-query: what memory for single nodes is worth, one statement at a time.
+//
+//   single     one statement with a large hash join and several sorts and hash tables: work_mem as it is, ever higher,
+//              and ours with a pool of --share of what the high one takes
+//   spills     the workload of genes: temporary bytes and time, stock against ours, pass by pass
+//   alternate  statements whose parameter alternates: how much grants move
+//   joins      16 hash joins at once in a memory control group that kills the server with a high work_mem
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <numeric>
+#include <regex>
+#include <stdexcept>
+#include <thread>
+
+#include "driver_templates.h"
+#include "duel.h"
+
+namespace query_shaper::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+double PrivateKb(int pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; in >> word;)
+    if (word == "RssAnon:") {
+      double kb = 0;
+      in >> kb;
+      return kb;
+    }
+  return 0;
+}
+
+// The largest private memory of a process while this object lives.
+class PeakWatch {
+ public:
+  explicit PeakWatch(int pid)
+      : pid_(pid), thread_([this] {
+          while (!over_) {
+            peak_kb_ = std::max(peak_kb_, PrivateKb(pid_));
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+          }
+        }) {}
+  double Stop() {
+    over_ = true;
+    thread_.join();
+    return peak_kb_;
+  }
+
+ private:
+  int pid_;
+  std::atomic<bool> over_ = false;
+  double peak_kb_ = 0;
+  std::thread thread_;
+};
+
+struct Measured {
+  double ms = 0, peak_kb = 0, temp_kb = 0;
+  uint64_t checksum = 0;
+};
+
+double TempKb(Contender* server, const std::string& database) {
+  return server
+      ->Ask(database, "SELECT temp_bytes / 1024 FROM pg_stat_database WHERE datname = current_database()")[0][0]
+      .as<double>();
+}
+
+// Figures of a session arrive when it has ended.
+double TempKbOf(Contender* server, const std::string& database, const std::function<void()>& work) {
+  server->Reconnect();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const double before = TempKb(server, database);
+  work();
+  server->Reconnect();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  return TempKb(server, database) - before;
+}
+
+// Best of some runs: what disturbs only adds.
+Measured Measure(Contender* server, const Options& options, const std::string& work_mem, const std::string& sql,
+                 int repeats, double timeout_ms) {
+  Measured best;
+  best.ms = 1e300;
+  for (int i = 0; i < repeats; i++) {
+    pqxx::connection connection(server->cluster().Connection("memory"));
+    pqxx::nontransaction session(connection);
+    session.exec("SET work_mem = '" + work_mem + "'");
+    session.exec("SET max_parallel_workers_per_gather = 0");
+    session.exec("SET jit = off");
+    session.exec("SET statement_timeout = " + std::to_string(static_cast<long>(timeout_ms)));
+    const int pid = connection.backendpid();
+    session.exec("SELECT count(*) FROM pg_class");
+    const double base_kb = PrivateKb(pid), cpu_before = ProcessCpuMs(pid), before = NowMs();
+    PeakWatch watch(pid);
+    const Answer answer = RunScript(&connection, {sql});
+    const double wall_ms = NowMs() - before;
+    const double peak_kb = watch.Stop() - base_kb;
+    const double ms = options.Text("clock", "wall") == "cpu" ? ProcessCpuMs(pid) - cpu_before : wall_ms;
+    if (!answer.ended()) throw std::runtime_error("statement failed: " + answer.message);
+    best.checksum = answer.checksum;
+    best.peak_kb = std::max(best.peak_kb, peak_kb);
+    best.ms = std::min(best.ms, ms);
+  }
+  return best;
+}
+
+const char kSingle[] =
+    "SELECT count(*), max(x.text), max(x.rank) FROM ("
+    "  SELECT d.text, f.customer, rank() OVER (PARTITION BY f.product ORDER BY d.weight) AS rank"
+    "  FROM facts f JOIN details d USING (id)) x "
+    "JOIN (SELECT customer, count(*) AS c FROM facts GROUP BY customer) g USING (customer) "
+    "JOIN (SELECT product, max(id) AS last FROM facts WHERE id < 20000 GROUP BY product ORDER BY 2) p ON p.product = "
+    "g.c";
+
+Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
+  const double timeout_ms = options.Number("timeout", 120000);
+  const int repeats = static_cast<int>(options.Number("repeats", 3));
+  const double share = options.Number("share", 0.6);
+  const std::vector<std::string> databases = {"memory"};
+  Measured low, high;
+  {
+    Contender stock(options, "stock", false, data, databases, timeout_ms);
+    stock.Warm();
+    low = Measure(&stock, options, "4MB", kSingle, repeats, timeout_ms);
+    high = Measure(&stock, options, "1GB", kSingle, repeats, timeout_ms);
+  }
+  const long pool_mb = static_cast<long>(share * high.peak_kb / 1024);
+  // A claim gets half of the pool at most.
+  Contender ours(options, "ours", true, data, databases, timeout_ms,
+                 {"query_shaper.memory_pool = '" + std::to_string(2 * pool_mb) + "MB'"});
+  ours.Warm();
+  const Measured first = Measure(&ours, options, "4MB", kSingle, 1, timeout_ms);
+  ours.Ask("memory", "SELECT query_shaper.flush()");
+  const Measured learned = Measure(&ours, options, "4MB", kSingle, repeats, timeout_ms);
+  auto gain = [&](const Measured& m) { return (low.ms - m.ms) / (low.ms - high.ms); };
+  std::printf(
+      "  single: work_mem 4MB %.0f ms, %.0f MB; 1GB %.0f ms, %.0f MB; ours first %.0f ms, %.0f MB; later %.0f ms, "
+      "%.0f MB\n",
+      low.ms, low.peak_kb / 1024, high.ms, high.peak_kb / 1024, first.ms, first.peak_kb / 1024, learned.ms,
+      learned.peak_kb / 1024);
+  Json json;
+  json.Set("low_ms", low.ms).Set("low_peak_kb", low.peak_kb).Set("high_ms", high.ms).Set("high_peak_kb", high.peak_kb);
+  json.Set("first_ms", first.ms)
+      .Set("first_peak_kb", first.peak_kb)
+      .Set("ms", learned.ms)
+      .Set("peak_kb", learned.peak_kb);
+  result->Set("single", std::move(json));
+  bool met = Check("single: share of the gain of a high work_mem", gain(learned), 0.95, 1e9);
+  met = Check("single: peak memory, share of that of a high work_mem", learned.peak_kb / high.peak_kb, 0, 0.6) && met;
+  met = Check("single: answers that differ", (first.checksum != low.checksum) + (learned.checksum != low.checksum), 0,
+              0) &&
+        met;
+  return met ? Verdict::kMet : Verdict::kMissed;
+}
+
+std::vector<Entrant> GeneStatements(const Options& options) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(options.DataDir() + "/gene/queries")) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  std::vector<Entrant> entrants;
+  for (const fs::path& file : files) {
+    Entrant entrant;
+    entrant.name = file.stem();
+    entrant.database = "gene";
+    entrant.script = {ReadText(file)};
+    if (Chosen(options, "queries", entrant.name)) entrants.push_back(std::move(entrant));
+  }
+  return entrants;
+}
+
+Verdict Spills(const Options& options, Json* result) {
+  const double timeout_ms = options.Number("timeout", 120000);
+  const std::vector<std::string> databases = {"gene"};
+  const DataTemplate data(options, databases);
+  const std::vector<Entrant> entrants = GeneStatements(options);
+  Contender stock(options, "stock", false, data, databases, timeout_ms);
+  Contender ours(options, "ours", true, data, databases, timeout_ms,
+                 {"query_shaper.memory_pool = '" + options.Text("pool", "2GB") + "'"});
+  for (Contender* server : {&stock, &ours}) server->Warm();
+  const int passes = static_cast<int>(options.Number("passes", 3));
+  std::vector<double> temp_kb, ms;
+  std::vector<Answer> expected;
+  int differing = 0;
+  auto pass = [&](Contender* server) {
+    double total_ms = 0;
+    temp_kb.push_back(TempKbOf(server, "gene", [&] {
+      for (size_t i = 0; i < entrants.size(); i++) {
+        const Answer answer = server->Run("gene", entrants[i].script);
+        total_ms += ContestMs(options, answer, timeout_ms);
+        if (server == &stock && expected.size() < entrants.size())
+          expected.push_back(answer);
+        else if (i < expected.size() && !answer.SameAs(expected[i])) {
+          differing++;
+          std::printf("  DIFFERENT answer: %s\n", entrants[i].name.c_str());
+        }
+      }
+    }));
+    ms.push_back(total_ms);
+  };
+  pass(&stock);
+  for (int i = 0; i < passes; i++) {
+    pass(&ours);
+    ours.Ask("gene", "SELECT query_shaper.flush()");
+  }
+  pass(&stock);
+  const double stock_ms = std::min(ms.front(), ms.back());
+  for (size_t i = 0; i < ms.size(); i++)
+    std::printf("  spills: %s %.0f MB of temporary files, %.0f ms\n",
+                i == 0 || i + 1 == ms.size() ? "stock" : ("ours, pass " + std::to_string(i)).c_str(), temp_kb[i] / 1024,
+                ms[i]);
+  Json json;
+  json.Set("temp_kb", Json::Array(temp_kb)).Set("ms", Json::Array(ms));
+  result->Set("spills", std::move(json));
+  const size_t last = static_cast<size_t>(passes);
+  bool met = Check("spills: temporary bytes of the first pass, share of stock's", temp_kb[1] / temp_kb[0], 0, 0.6);
+  met = Check("spills: temporary bytes of the last pass, share of stock's", temp_kb[last] / temp_kb[0], 0, 0.1) && met;
+  met = Check("spills: time of the last pass, share of stock's", ms[last] / stock_ms, 0, 1.02) && met;
+  met = Check("spills: answers that differ", differing, 0, 0) && met;
+  return met ? Verdict::kMet : Verdict::kMissed;
+}
+
+double GrantedKb(pqxx::nontransaction* session, const std::string& sql) {
+  double kb = 0;
+  const std::regex granted("Granted: ([0-9]+)kB");
+  for (const auto& row : session->exec("EXPLAIN (ANALYZE, TIMING off) " + sql)) {
+    const std::string line = row[0].as<std::string>();
+    std::smatch match;
+    if (std::regex_search(line, match, granted)) kb += std::stod(match[1]);
+  }
+  return kb;
+}
+
+Verdict Alternate(const Options& options, const DataTemplate& data, Json* result) {
+  const std::vector<std::string> statements = {
+      "SELECT id, note FROM skewed WHERE kind = %d ORDER BY note",
+      "SELECT note, count(*) FROM skewed WHERE kind = %d GROUP BY note",
+      "SELECT count(s.note || d.text) FROM skewed s JOIN details d USING (id) WHERE s.kind = %d",
+      "SELECT count(DISTINCT note) FROM skewed WHERE kind = %d",
+  };
+  Contender ours(options, "ours", true, data, {"memory"}, 60000, {"query_shaper.memory_pool = '1GB'"});
+  ours.Warm();
+  pqxx::connection connection(ours.cluster().Connection("memory"));
+  pqxx::nontransaction session(connection);
+  for (const char* setting : {"work_mem = '64kB'", "max_parallel_workers_per_gather = 0", "jit = off"})
+    session.exec(std::string("SET ") + setting);
+  const int runs = static_cast<int>(options.Number("runs", 16));
+  int changed = 0, compared = 0;
+  for (const std::string& statement : statements) {
+    double before = 0;
+    for (int run = 0; run < runs; run++) {
+      char sql[512];
+      std::snprintf(sql, sizeof sql, statement.c_str(), run % 2 == 0 ? 100 : 20);
+      const double granted = std::max(64.0, GrantedKb(&session, sql));
+      if (run >= 5) {
+        compared++;
+        changed += std::max(granted, before) > 2 * std::min(granted, before);
+      }
+      if (options.Has("verbose")) std::printf("  %-70s run %d: %.0f kB\n", sql, run, granted);
+      before = granted;
+    }
+  }
+  std::printf("  alternate: %d of %d grants changed by more than twice\n", changed, compared);
+  Json json;
+  json.Set("changed", changed).Set("compared", compared);
+  result->Set("alternate", std::move(json));
+  return Check("alternate: share of grants that change by more than twice after five runs",
+               static_cast<double>(changed) / compared, 0, 0.1)
+             ? Verdict::kMet
+             : Verdict::kMissed;
+}
+
+struct Crowd {
+  int failed = 0;
+  double kills = 0, wall_ms = 0;
+};
+
+// 16 hash joins of some 110 MB each, the server in a control group of its own.
+Crowd Join16(const Options& options, Contender* server, const std::string& work_mem, double limit_mb) {
+  const fs::path group = "/sys/fs/cgroup/memory/query_shaper_joins_" + std::to_string(getpid());
+  if (!fs::create_directory(group)) throw std::runtime_error("could not make " + group.string());
+  auto write = [&](const char* file, const std::string& text) {
+    std::ofstream out(group / file);
+    out << text << std::flush;
+    if (!out) throw std::runtime_error(std::string("could not write ") + file);
+  };
+  write("memory.limit_in_bytes", std::to_string(static_cast<long long>(limit_mb * 1048576)));
+  std::ifstream pid_file(server->cluster().dir() + "/data/postmaster.pid");
+  std::string postmaster;
+  pid_file >> postmaster;
+  write("cgroup.procs", postmaster);
+  Crowd crowd;
+  std::atomic<int> failed = 0;
+  const double before = NowMs();
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 16; client++)
+    clients.emplace_back([&, client] {
+      try {
+        pqxx::connection connection(server->cluster().Connection("memory"));
+        pqxx::nontransaction session(connection);
+        session.exec("SET work_mem = '" + work_mem + "'");
+        session.exec("SET max_parallel_workers_per_gather = 0");
+        session.exec("SET enable_mergejoin = off");
+        const auto rows =
+            session.exec("SELECT count(f.note || d.text) FROM facts f JOIN details d USING (id) WHERE f.product >= " +
+                         std::to_string(client % 4));
+        failed += rows[0][0].as<long>() < 900000;
+      } catch (const std::exception&) {
+        failed++;
+      }
+    });
+  for (std::thread& client : clients) client.join();
+  crowd.failed = failed;
+  crowd.wall_ms = NowMs() - before;
+  std::ifstream control(group / "memory.oom_control");
+  std::string word;
+  double value = 0;
+  while (control >> word >> value)
+    if (word == "oom_kill") crowd.kills = value;
+  // Out of the group again, so that it can be removed.
+  std::ifstream members(group / "cgroup.procs");
+  for (std::string pid; members >> pid;) {
+    std::ofstream out("/sys/fs/cgroup/memory/cgroup.procs");
+    out << pid << std::flush;
+  }
+  std::error_code ignored;
+  for (int i = 0; i < 100 && !fs::remove(group, ignored); i++) usleep(100000);
+  return crowd;
+}
+
+Verdict Joins(const Options& options, const DataTemplate& data, Json* result) {
+  const double limit_mb = options.Number("limit", 900);
+  const std::vector<std::string> settings = {"shared_buffers = '64MB'", "max_parallel_workers = 0"};
+  std::vector<std::string> ours_settings = settings;
+  ours_settings.push_back("query_shaper.memory_pool = '" + std::to_string(static_cast<int>(limit_mb * 0.6)) + "MB'");
+  Crowd high, low, shaped;
+  {
+    Contender stock(options, "stock", false, data, {"memory"}, 600000, settings);
+    high = Join16(options, &stock, "256MB", limit_mb);
+  }
+  {
+    Contender stock(options, "stock", false, data, {"memory"}, 600000, settings);
+    low = Join16(options, &stock, "4MB", limit_mb);
+  }
+  Contender ours(options, "ours", true, data, {"memory"}, 600000, ours_settings);
+  shaped = Join16(options, &ours, "4MB", limit_mb);
+  std::printf(
+      "  joins: stock, work_mem 256MB: %d failed, %.0f killed; 4MB: %d failed, %.0f ms; ours: %d failed, %.0f "
+      "killed, %.0f ms\n",
+      high.failed, high.kills, low.failed, low.wall_ms, shaped.failed, shaped.kills, shaped.wall_ms);
+  Json json;
+  json.Set("stock_high_failed", high.failed).Set("stock_low_ms", low.wall_ms).Set("failed", shaped.failed);
+  json.Set("killed", shaped.kills).Set("ms", shaped.wall_ms);
+  result->Set("joins", std::move(json));
+  bool met = Check("joins: stock with a high work_mem fails", high.failed, 1, 16);
+  met = Check("joins: ours fails", shaped.failed + shaped.kills, 0, 0) && met;
+  met = Check("joins: time, share of stock's with a low work_mem", shaped.wall_ms / low.wall_ms, 0, 1.02) && met;
+  return met ? Verdict::kMet : Verdict::kMissed;
+}
+
+}  // namespace
+
+Verdict RunMemoryQuery(const Options& options) {
+  Json result;
+  Verdict verdict = Verdict::kMet;
+  auto add = [&](Verdict one) { verdict = std::max(verdict, one); };
+  std::unique_ptr<DataTemplate> data;
+  auto made = [&]() -> const DataTemplate& {
+    if (data == nullptr) data = std::make_unique<DataTemplate>(options, std::vector<std::string>{"memory"});
+    return *data;
+  };
+  if (Chosen(options, "only", "single")) add(Single(options, made(), &result));
+  if (Chosen(options, "only", "alternate")) add(Alternate(options, made(), &result));
+  if (Chosen(options, "only", "spills") && !options.DataDir().empty()) add(Spills(options, &result));
+  if (Chosen(options, "only", "joins") && geteuid() == 0) add(Joins(options, made(), &result));
+  WriteResult(options, "memory-query", std::move(result));
+  return verdict;
+}
+
+}  // namespace query_shaper::bench

@@ -1,0 +1,133 @@
+-- Memory for the nodes of a plan: who gets more than the server's settings, who sees it, and what becomes of it.
+SET client_min_messages = error;
+CREATE EXTENSION IF NOT EXISTS query_shaper;
+RESET client_min_messages;
+SET query_shaper.mode = off;
+SELECT query_shaper.reset();
+CREATE TABLE wide AS SELECT g AS id, g % 100 AS k, md5(g::text) AS t FROM generate_series(1, 30000) g;
+ANALYZE wide;
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1;
+SET max_parallel_workers_per_gather = 0;
+SET enable_memoize = off;
+SET jit = off;
+SET query_shaper.min_cost = 0;
+SET query_shaper.learn_rows = off;
+SET query_shaper.replan = off;
+SET query_shaper.shadow = off;
+SET query_shaper.grow_memory = off;
+-- Temporary blocks that a statement writes; and what EXPLAIN (ANALYZE) says of its nodes' memory, numbers blanked.
+CREATE FUNCTION spills(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) ' || statement INTO plan;
+  RETURN (plan -> 0 -> 'Plan' ->> 'Temp Written Blocks')::int > 0;
+END $$;
+CREATE FUNCTION told(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (ANALYZE, TIMING off, COSTS off) ' || statement LOOP
+    IF line ~ 'Memory of' THEN RETURN NEXT regexp_replace(line, '\d+', 'N', 'g'); END IF;
+  END LOOP;
+END $$;
+CREATE TABLE statements (name text, query text);
+INSERT INTO statements VALUES
+  ('sort', 'SELECT t FROM wide ORDER BY t'),
+  ('sort of a sort', 'SELECT * FROM (SELECT id, t FROM wide ORDER BY t OFFSET 0) s ORDER BY id DESC'),
+  ('hash join', 'SELECT count(a.t || b.t) FROM wide a JOIN wide b USING (id)'),
+  ('left hash join', 'SELECT count(a.t || b.t) FROM wide a LEFT JOIN wide b USING (id)'),
+  ('groups', 'SELECT t, count(*) FROM wide GROUP BY t'),
+  ('distinct in an aggregate', 'SELECT count(DISTINCT t) FROM wide'),
+  ('CTE', 'WITH c AS MATERIALIZED (SELECT * FROM wide) SELECT (SELECT count(*) FROM c) + (SELECT max(id) FROM c)'),
+  ('materialised', 'SELECT count(*) FROM (VALUES (1), (2)) v (x) LEFT JOIN (SELECT t FROM wide OFFSET 0) w ON length(w.t) > x');
+
+-- Off, observed and advised: the server's settings; on: more.
+SET query_shaper.mode = off;
+SELECT name, spills(query) FROM statements;
+SET query_shaper.mode = observe;
+SELECT bool_and(spills(query)) AS observed_spill FROM statements;
+SET query_shaper.mode = advise;
+SELECT bool_and(spills(query)) AS advised_spill FROM statements;
+SET query_shaper.mode = shape;
+SET query_shaper.memory = off;
+SELECT bool_and(spills(query)) AS switched_off_spill FROM statements;
+SET query_shaper.memory = on;
+SELECT name, spills(query) FROM statements;
+SELECT DISTINCT told(query) FROM statements WHERE name IN ('sort', 'groups') ORDER BY 1;
+-- One node's bound.
+SET query_shaper.memory_node_max = '128kB';
+SELECT name, spills(query) FROM statements WHERE name IN ('sort', 'hash join');
+RESET query_shaper.memory_node_max;
+
+-- Nobody but the node itself sees its memory: functions in expressions, nested statements, what comes after an error.
+SHOW work_mem;
+CREATE FUNCTION seen(anyelement) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN current_setting('work_mem'); END $$;
+CREATE FUNCTION seen_deeper(int) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE answer text;
+BEGIN
+  SELECT min(seen(s.id)) INTO answer FROM (SELECT id FROM wide WHERE id <= $1 ORDER BY t OFFSET 0) s;
+  RETURN answer;
+END $$;
+SELECT DISTINCT seen FROM (SELECT seen(id), t FROM wide ORDER BY t OFFSET 0) s;
+SELECT DISTINCT seen(a.id) FROM wide a JOIN (SELECT id, seen(t) AS inner_seen FROM wide) b USING (id) WHERE inner_seen = '64kB';
+SELECT DISTINCT s FROM (SELECT seen(a.t) AS s, a.id FROM wide a WHERE seen(a.k) = '64kB') a RIGHT JOIN wide b USING (id);
+SELECT min(x), max(x) FROM (SELECT t, min(seen(id)) AS x FROM wide GROUP BY t) s;
+SELECT DISTINCT deeper FROM (SELECT CASE WHEN id % 10000 = 0 THEN seen_deeper(id) END AS deeper, t FROM wide ORDER BY t OFFSET 0) s
+  ORDER BY 1;
+SELECT count(DISTINCT seen(id)) FROM wide;
+\set VERBOSITY terse
+SELECT t FROM (SELECT t, 1 / (id - 20000) AS x FROM wide ORDER BY t OFFSET 0) s ORDER BY x;
+SHOW work_mem;
+DO $$
+BEGIN
+  BEGIN
+    PERFORM t FROM (SELECT t, 1 / (id - 20000) AS x FROM wide ORDER BY t OFFSET 0) s ORDER BY x;
+  EXCEPTION WHEN division_by_zero THEN
+    RAISE NOTICE 'work_mem is %', current_setting('work_mem');
+  END;
+END $$;
+BEGIN;
+SAVEPOINT s;
+SELECT count(*) FROM wide a JOIN wide b ON a.id = b.id AND 1 / (a.id - 1) >= 0;
+ROLLBACK TO s;
+SHOW work_mem;
+COMMIT;
+-- A statement that changes the setting itself, and one that ends early.
+SELECT count(*) FROM (SELECT set_config('work_mem', '96kB', false), t FROM wide ORDER BY t OFFSET 0) s;
+SHOW work_mem;
+SET work_mem = '64kB';
+SELECT t FROM wide ORDER BY t LIMIT 1;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT id FROM wide ORDER BY t;
+FETCH 1 FROM c;
+SHOW work_mem;
+FETCH BACKWARD 1 FROM c;
+FETCH ABSOLUTE 30000 FROM c;
+ROLLBACK;
+SHOW work_mem;
+
+-- Parallel workers get what their leader has for the same nodes, and see the session's own setting.
+CREATE FUNCTION seen_in_workers(int) RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE AS
+  $$ BEGIN RETURN current_setting('work_mem'); END $$;
+SET max_parallel_workers_per_gather = 2;
+SET min_parallel_table_scan_size = 0;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET enable_hashagg = off;
+SET query_shaper.workers = off;
+SELECT count(*), min(x), max(x) FROM (SELECT seen_in_workers(id) AS x, t FROM wide ORDER BY t OFFSET 0) s;
+RESET enable_hashagg;
+SELECT count(*) FROM (SELECT t, count(*) FROM wide GROUP BY t) s;
+SELECT count(a.t || b.t) FROM wide a JOIN wide b USING (id);
+SET max_parallel_workers_per_gather = 0;
+
+-- What is told of it. Nothing stays reserved.
+SELECT query_shaper.flush();
+SELECT action, verdict, reason, bool_and((details ->> 'beyond_settings_kb')::numeric > 0) AS beyond FROM query_shaper.events
+WHERE action = 'reserve' AND verdict <> 'declined' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+RESET query_shaper.min_cost;
+SELECT reserved FROM query_shaper.pool WHERE resource = 'memory';
+
+DROP FUNCTION seen_in_workers(int), seen_deeper(int), seen(anyelement), told(text), spills(text);
+DROP TABLE wide, statements;
+SELECT query_shaper.reset();

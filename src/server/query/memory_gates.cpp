@@ -1,0 +1,243 @@
+#include "pg/pg.h"
+
+#include "server/query/memory_gates.h"
+
+#include <array>
+#include <utility>
+
+#include "server/query/counting.h"
+#include "server/query/shape_memory.h"
+#include "server/query/tracker.h"
+extern "C" {
+#include "access/xact.h"
+#include "executor/hashjoin.h"
+#include "miscadmin.h"
+}
+
+namespace query_shaper {
+namespace {
+
+constexpr int kGates = 96;  // per process
+
+struct Gate {
+  Tracker* tracker;  // null: free
+  PlanState* node;
+  ExecProcNodeMtd real;
+  int wrapper;
+  int over;  // gate of the node that this one is an input of, -1: it is that gate itself
+  int raised_kb;
+  short shaped;
+  RaiseAt when;
+  bool started;
+  bool over_with;  // passes everything on
+  bool told;
+};
+
+Gate gates[kGates];
+int open_gate = -1;
+int own_kb;  // of the session, while a gate is open
+
+void Open(int number) {
+  own_kb = work_mem;
+  work_mem = gates[number].raised_kb;
+  open_gate = number;
+}
+
+void Close() {
+  if (open_gate < 0) return;
+  work_mem = own_kb;
+  open_gate = -1;
+}
+
+bool IsSetUp(const Gate& gate) {
+  switch (nodeTag(gate.node)) {
+    case T_SortState:
+      return reinterpret_cast<SortState*>(gate.node)->tuplesortstate != nullptr;
+    case T_IncrementalSortState: {
+      auto* sort = reinterpret_cast<IncrementalSortState*>(gate.node);
+      return sort->fullsort_state != nullptr && sort->prefixsort_state != nullptr;
+    }
+    case T_MaterialState:
+      return reinterpret_cast<MaterialState*>(gate.node)->tuplestorestate != nullptr;
+    case T_HashJoinState:
+      return reinterpret_cast<HashJoinState*>(gate.node)->hj_HashTable != nullptr;
+    default:
+      return gate.over_with;
+  }
+}
+
+// Whatever stands at the node and holds `from` is given `to`. What holds it elsewhere goes on through the gate.
+bool Relink(PlanState* node, int wrapper, ExecProcNodeMtd from, ExecProcNodeMtd to) {
+  bool done = wrapper >= 0 && StillWrapped(node, wrapper) && RebaseWrapper(node, wrapper, from, to);
+  if (node->ExecProcNodeReal == from) {
+    node->ExecProcNodeReal = to;
+    done = true;
+  }
+  if (node->ExecProcNode == from) {
+    node->ExecProcNode = to;
+    done = true;
+  }
+  for (Gate& other : gates)
+    if (other.tracker != nullptr && other.node == node && other.real == from) other.real = to;
+  return done;
+}
+
+TupleTableSlot* PassInput(int number, PlanState* node) {
+  Gate& gate = gates[number];
+  const int over = gate.over;
+  const bool was_open = open_gate == over;
+  if (was_open) Close();
+  TupleTableSlot* slot = gate.real(node);
+  Gate& above = gates[over];
+  if (above.when == RaiseAt::kFirstInput) {
+    if (!above.started && !TupIsNull(slot)) {
+      above.started = true;
+      Open(over);
+    } else if (above.started) {
+      above.over_with = true;
+    }
+  } else if (was_open && !IsSetUp(above)) {
+    Open(over);
+  }
+  return slot;
+}
+
+TupleTableSlot* PassNode(int number, PlanState* node) {
+  Gate& gate = gates[number];
+  if (gate.over_with) return gate.real(node);
+  if (gate.when == RaiseAt::kCall && !IsSetUp(gate)) {
+    if (!gate.started) {
+      gate.started = true;
+      gate.raised_kb = Max(gate.raised_kb, NodeStarts(gate.tracker, gate.shaped, gate.raised_kb));
+    }
+    Open(number);
+  }
+  TupleTableSlot* slot = gate.real(node);
+  if (open_gate == number) Close();
+  if (!gate.told && IsSetUp(gate)) {
+    gate.over_with = gate.told = true;
+    NodeIsSetUp(gate.tracker, gate.shaped);
+  }
+  return slot;
+}
+
+template <int N>
+TupleTableSlot* AtGate(PlanState* node);
+
+template <size_t... N>
+constexpr std::array<ExecProcNodeMtd, sizeof...(N)> GateTable(std::index_sequence<N...>) {
+  return {AtGate<static_cast<int>(N)>...};
+}
+constexpr auto kPass = GateTable(std::make_index_sequence<kGates>());
+
+template <int N>
+TupleTableSlot* AtGate(PlanState* node) {
+  Gate& gate = gates[N];
+  // Nothing is left to do here: out of the way, if it can be reached.
+  if (gate.over >= 0 && open_gate == gate.over) return PassInput(N, node);
+  if (gate.over_with || (gate.over >= 0 && IsSetUp(gates[gate.over]))) {
+    gate.over_with = true;
+    Relink(node, gate.wrapper, kPass[N], gate.real);
+    return gate.real(node);
+  }
+  return gate.over >= 0 ? PassInput(N, node) : PassNode(N, node);
+}
+
+int TakeGate() {
+  for (int i = 0; i < kGates; ++i)
+    if (gates[i].tracker == nullptr) return i;
+  return -1;
+}
+
+Gate* InputGateAt(const PlanState* node) {
+  for (Gate& gate : gates)
+    if (gate.tracker != nullptr && gate.node == node && gate.over >= 0) return &gate;
+  return nullptr;
+}
+
+// -1: none is free, or something else stands there.
+int Stand(Tracker* tracker, int shaped, PlanState* node, int wrapper, int over) {
+  int number = TakeGate();
+  if (number < 0 || node == nullptr || node->ExecProcNode == nullptr || node->ExecProcNodeReal == nullptr) return -1;
+  if (wrapper >= 0 && !StillWrapped(node, wrapper)) return -1;
+  const ExecProcNodeMtd pass = kPass[static_cast<size_t>(number)];
+  Gate* input = over < 0 ? InputGateAt(node) : nullptr;
+  ExecProcNodeMtd real = wrapper >= 0 ? WrapperAt(wrapper).real : node->ExecProcNodeReal;
+  if (input != nullptr) {
+    // A parent's gate closes before this one opens: it stays on the outside.
+    real = input->real;
+    input->real = pass;
+  } else if (!Relink(node, wrapper, real, pass)) {
+    // Without a wrapper ExecProcNodeFirst() and the clock look at ExecProcNodeReal.
+    return -1;
+  }
+  Gate& gate = gates[number];
+  gate = Gate{};
+  gate.tracker = tracker;
+  gate.node = node;
+  gate.real = real;
+  gate.wrapper = wrapper;
+  gate.over = over;
+  gate.shaped = static_cast<short>(shaped);
+  return number;
+}
+
+void Remove(int number) {
+  Gate& gate = gates[number];
+  Relink(gate.node, gate.wrapper, kPass[static_cast<size_t>(number)], gate.real);
+  gate.tracker = nullptr;
+}
+
+void AtTransactionEnd(XactEvent, void*) { Close(); }
+void AtSubtransactionEnd(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  if (event == SUBXACT_EVENT_ABORT_SUB) Close();
+}
+
+}  // namespace
+
+bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
+              const GateInput* inputs, int input_count) {
+  int stood[4];
+  int count = 0;
+  int over = Stand(tracker, shaped, node, wrapper, -1);
+  if (over < 0) return false;
+  gates[over].raised_kb = work_mem_kb;
+  gates[over].when = when;
+  stood[count++] = over;
+  for (int i = 0; i < input_count; ++i) {
+    int input = Stand(tracker, shaped, inputs[i].state, inputs[i].wrapper, over);
+    if (input >= 0) {
+      stood[count++] = input;
+      continue;
+    }
+    // An input that cannot be guarded would run under this node's memory.
+    while (count > 0) Remove(stood[--count]);
+    return false;
+  }
+  return true;
+}
+
+void ReleaseGates(const Tracker* tracker) {
+  for (int i = 0; i < kGates; ++i) {
+    if (gates[i].tracker != tracker) continue;
+    if (open_gate == i) Close();
+    gates[i].tracker = nullptr;
+  }
+}
+
+int CloseGate() {
+  int gate = open_gate;
+  Close();
+  return gate;
+}
+
+void ReopenGate(int gate) {
+  if (gate >= 0 && gates[gate].tracker != nullptr && !IsSetUp(gates[gate])) Open(gate);
+}
+
+void InstallMemoryGates() {
+  RegisterXactCallback(AtTransactionEnd, nullptr);
+  RegisterSubXactCallback(AtSubtransactionEnd, nullptr);
+}
+
+}  // namespace query_shaper

@@ -1,0 +1,50 @@
+// Where a node is given memory of its own: sorts, hash joins and materialisations read work_mem when they set
+// themselves up, so the variable is raised for exactly that long.
+//
+// A gate stands over the node and one over each input that may be called before it is set up:
+//
+//   the node is called           work_mem goes up
+//   it calls an input            back to what it was (functions in expressions, nested statements and parallel workers
+//                                that start below see the session's own)
+//   the input returns            up again, while the node is not set up
+//   the node returns             back
+//   it is set up                 the gates take themselves out
+//
+// No gate is up while rows of others are computed, so at most one is up at any time. An error puts the value back
+// before anything else runs: transaction callbacks come before the server restores its settings.
+#pragma once
+#include "pg/pg.h"
+extern "C" {
+#include "nodes/execnodes.h"
+}
+
+namespace query_shaper {
+
+struct Tracker;
+
+enum class RaiseAt : uint8_t {
+  kCall = 0,        // when the node is called
+  kFirstInput = 1,  // when its first input row has come: an aggregate that sorts its input
+};
+
+struct GateInput {
+  PlanState* state;
+  int wrapper;  // its counting wrapper, -1: none
+};
+
+// shaped: number in tracker->memory.nodes, told to NodeStarts() and NodeIsSetUp() (shape_memory). False, and nothing
+// done, when no gates are left or something else stands at one of the nodes.
+bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
+              const GateInput* inputs, int input_count);
+
+// The tracker's nodes do not run any more.
+void ReleaseGates(const Tracker* tracker);
+
+// Between two rows, where more is done than passing a row on (planning, waiting): puts the session's own value back and
+// returns what ReopenGate() takes to go on.
+int CloseGate();
+void ReopenGate(int gate);
+
+void InstallMemoryGates();  // of _PG_init
+
+}  // namespace query_shaper

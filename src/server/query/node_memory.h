@@ -1,0 +1,40 @@
+// What PostgreSQL's nodes tell of their memory, and how each kind is given more.
+#pragma once
+#include "server/query/shape_memory.h"
+#include "server/query/tracker.h"
+
+namespace query_shaper {
+
+// Whether the limit of node i of the plan can be set before it runs. Not where it is built again and again under other
+// parameters, nor the table of a parallel hash join, which whichever process comes first sizes.
+bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind);
+
+// Sets it, for this process. False: something stands in the way.
+bool GiveNode(Tracker* tracker, int shaped, double limit_kb);
+
+// The work_mem under which a node has that limit.
+int WorkMemFor(double limit_kb, bool hash_limit);
+
+// core/pool/node_need, and what only the nodes know.
+NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes);
+NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd);
+
+// Of CTE scans the first alone holds rows, and Materialize only when it is read again.
+bool HoldsRows(const Tracker* tracker, int i);
+
+// A hash aggregate's own estimate for the groups planned, in kB; 0 elsewhere.
+double PlannedGroupsKb(const Tracker* tracker, int i);
+
+// What it holds now that it is set up; -1 unknown, or it has spilled. Not in signal context.
+double UsedKb(const Tracker* tracker, const ShapedNode& node);
+
+// Plain loads.
+bool HasSpilled(const Tracker* tracker, const ShapedNode& node);
+
+// At the end, while the nodes live: needed_kb, spilled.
+void ReadNeed(const Tracker* tracker, ShapedNode* node);
+
+// Whether a worker's plan is a part of that statement's.
+bool SamePlan(const StatementSlot& statement, const PlanTree& plan);
+
+}  // namespace query_shaper

@@ -1,0 +1,89 @@
+#include "pg/pg.h"
+
+#include "server/settings.h"
+#include "server/shared_needs.h"
+extern "C" {
+#include "miscadmin.h"
+}
+
+namespace query_shaper {
+namespace {
+
+SharedNeeds* shared_needs = nullptr;
+
+// A statement has a few nodes that need memory.
+int NeedSets() { return Max(16, settings::history_max / 2); }
+
+NeedEntry* SetOf(uint64_t name) { return &shared_needs->entries[name % shared_needs->sets * kNeedWays]; }
+
+NeedEntry* FindNeed(uint64_t name) {
+  NeedEntry* set = SetOf(name);
+  for (int way = 0; way < kNeedWays; ++way)
+    if (set[way].name == name && set[way].database == MyDatabaseId) return &set[way];
+  return nullptr;
+}
+
+NeedEntry* EnterNeed(uint64_t name) {
+  NeedEntry* entry = FindNeed(name);
+  if (entry != nullptr) return entry;
+  NeedEntry* set = SetOf(name);
+  entry = set;
+  for (int way = 0; way < kNeedWays; ++way) {
+    if (set[way].name == 0) {
+      entry = &set[way];
+      break;
+    }
+    // Ages, so that the clock may pass its end.
+    if (shared_needs->clock - set[way].used_at > shared_needs->clock - entry->used_at) entry = &set[way];
+  }
+  *entry = NeedEntry{};
+  entry->name = name;
+  entry->database = MyDatabaseId;
+  return entry;
+}
+
+}  // namespace
+
+Size SharedNeedsSize() {
+  return add_size(offsetof(SharedNeeds, entries), mul_size(NeedSets(), kNeedWays * sizeof(NeedEntry)));
+}
+
+void AttachSharedNeeds(LWLock* lock) {
+  bool found = false;
+  shared_needs = static_cast<SharedNeeds*>(ShmemInitStruct("query_shaper memory needs", SharedNeedsSize(), &found));
+  if (found) return;
+  memset(static_cast<void*>(shared_needs), 0, SharedNeedsSize());
+  shared_needs->lock = lock;
+  shared_needs->sets = NeedSets();
+}
+
+void RecallNeeds(const uint64_t* names, int count, NeedHistory* histories) {
+  LWLockAcquire(shared_needs->lock, LW_SHARED);
+  for (int i = 0; i < count; ++i) {
+    const NeedEntry* entry = FindNeed(names[i]);
+    histories[i] = entry != nullptr ? entry->history : NeedHistory();
+  }
+  LWLockRelease(shared_needs->lock);
+}
+
+void LearnNeeds(const NodeLesson* lessons, int count) {
+  if (count == 0) return;
+  LWLockAcquire(shared_needs->lock, LW_EXCLUSIVE);
+  ++shared_needs->clock;
+  for (int i = 0; i < count; ++i) {
+    if (lessons[i].name == 0) continue;
+    NeedEntry* entry = EnterNeed(lessons[i].name);
+    entry->used_at = shared_needs->clock;
+    LearnNeed(&entry->history, lessons[i].needed_kb, lessons[i].predicted_kb);
+  }
+  LWLockRelease(shared_needs->lock);
+}
+
+void ForgetNeeds(Oid database) {
+  LWLockAcquire(shared_needs->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < shared_needs->sets * kNeedWays; ++i)
+    if (shared_needs->entries[i].database == database) shared_needs->entries[i] = NeedEntry{};
+  LWLockRelease(shared_needs->lock);
+}
+
+}  // namespace query_shaper
