@@ -338,6 +338,11 @@ void ReadNeed(const Tracker* tracker, ShapedNode* node) {
     case NeedKind::kCte:
       ReadStoreNeed(tracker, node);
       break;
+    case NeedKind::kDistinct:
+      // Its sorts have ended with it, and nobody knows whether they spilled.
+      node->needed_kb = static_cast<float>(
+          NeedForRows(tracker, node->index, RowsOf(tracker, HeldRowsOf(tracker->plan, node->index))));
+      break;
     default:
       break;
   }

@@ -44,7 +44,10 @@ void ShowShaped(ExplainState* explain) {
     if (node.needed_kb >= 0)
       appendStringInfo(explain->str, "%s: %.0fkB  ", node.spilled ? "Needed" : "Used",
                        static_cast<double>(node.needed_kb));
-    appendStringInfo(explain->str, "Spilled: %s\n", node.needed_kb < 0 ? "unknown" : node.spilled ? "yes" : "no");
+    appendStringInfo(explain->str, "Spilled: %s\n",
+                     node.needed_kb < 0 || node.kind == NeedKind::kDistinct ? "unknown"
+                     : node.spilled                                         ? "yes"
+                                                                            : "no");
   }
 }
 

@@ -50,10 +50,15 @@ bool RowsLearned(const PlanNote* note, const PlanTree& plan, int node) {
   return id >= 0 && id < note->key_count && note->keys[id].injected;
 }
 
-uint64_t NameOf(const Tracker* tracker, int i) {
-  uint64_t name = MixBits(static_cast<uint64_t>(tracker->plan.query_id) ^ MixBits(tracker->fingerprint)) +
-                  static_cast<uint64_t>(tracker->plan.nodes[i].node_id);
-  name = MixBits(name);
+// By what it holds, not by its place in a plan: another plan of the statement, made for other parameters, goes on with
+// what the node needed before. Where the rows have no name: the n-th of its kind.
+uint64_t NameOf(const Tracker* tracker, const ShapedNode& node) {
+  const MemoryShape& shape = tracker->memory;
+  uint64_t twins = 0;
+  for (int n = 0; n < shape.count; ++n)
+    twins += shape.nodes[n].kind == node.kind && (node.rows_key == 0 || shape.nodes[n].rows_key == node.rows_key);
+  uint64_t name = MixBits(node.rows_key + static_cast<uint64_t>(node.kind));
+  name = MixBits(MixBits(name ^ static_cast<uint64_t>(tracker->plan.query_id)) + twins);
   return name != 0 ? name : 1;
 }
 
@@ -69,7 +74,7 @@ MemoryWish WishOf(const ShapedNode& node, double most_kb) {
   return wish;
 }
 
-void AddNode(Tracker* tracker, int i, const NodeNeed& need, double processes) {
+void AddNode(Tracker* tracker, const PlanNote* note, int i, const NodeNeed& need, double processes) {
   MemoryShape* shape = &tracker->memory;
   if (need.kind == NeedKind::kNone || shape->count == kShapedNodes) return;
   ShapedNode* node = &shape->nodes[shape->count++];
@@ -83,7 +88,10 @@ void AddNode(Tracker* tracker, int i, const NodeNeed& need, double processes) {
   node->floor_kb = node->limit_kb = static_cast<float>(FloorKb(need.hash_limit));
   node->fixed = !need.spills || !CanBeGiven(tracker, i, need.kind);
   node->needed_kb = -1;
-  node->name = NameOf(tracker, i);
+  int held = HeldRowsOf(tracker->plan, i);
+  int id = held < 0 ? -1 : tracker->plan.nodes[held].node_id;
+  node->rows_key = note != nullptr && id >= 0 && id < note->key_count ? note->keys[id].key : 0;
+  node->name = NameOf(tracker, *node);
 }
 
 // Reads, thinks; nothing is changed but the record.
@@ -104,7 +112,7 @@ void ListNeeds(Tracker* tracker) {
       // One table for all of them.
       if (need.kind == NeedKind::kHash && tracker->plan.nodes[i].parallel_aware) processes = 1;
       needs[shape->count] = need;
-      AddNode(tracker, i, need, processes);
+      AddNode(tracker, note, i, need, processes);
     }
   });
   uint64_t names[kShapedNodes];
@@ -253,7 +261,7 @@ void ShapeWorker(Tracker* tracker) {
       NodeNeed need = NeedOf(tracker, i, 1, 1);
       double limit_kb = static_cast<double>(copy.nodes[s].memory_limit_kb);
       if (need.kind == NeedKind::kNone || !(limit_kb > FloorKb(need.hash_limit))) continue;
-      AddNode(tracker, i, need, 1);
+      AddNode(tracker, nullptr, i, need, 1);
       shape->nodes[shape->count - 1].limit_kb = static_cast<float>(limit_kb);
     }
   }

@@ -35,10 +35,11 @@ struct ShapedNode {
   bool spilled;  // at the end
   float processes;
   float predicted_kb, wanted_kb, floor_kb, spill_kb;
-  float limit_kb;   // of each process
-  float held_kb;    // of the reservation, all processes
-  float needed_kb;  // at the end, -1 unknown
-  uint64_t name;    // in shared_needs.h
+  float limit_kb;     // of each process
+  float held_kb;      // of the reservation, all processes
+  float needed_kb;    // at the end, -1 unknown
+  uint64_t rows_key;  // of the rows that it holds, 0: they have none
+  uint64_t name;      // in shared_needs.h
 };
 
 struct MemoryShape {
