@@ -12,6 +12,7 @@ constexpr double kLearnedLogSd = 0.2;
 constexpr double kScanLogSd = 0.4;
 constexpr double kJoinLogSd = 0.7;  // each join
 constexpr double kMostLogSd = 2;
+constexpr double kArgumentBytes = 64;
 constexpr double kKb = 1024;
 
 double MaxAlign(double bytes) { return std::ceil(bytes / 8) * 8; }
@@ -156,8 +157,10 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
       } else if (node.sorted_inputs > 0 && node.agg == AggStrategy::kPlain) {
         need.kind = NeedKind::kDistinct;
         need.spills = true;
-        need.kb = node.sorted_inputs * SortBytes(rows, 0) / kKb;
-        need.spill_kb = node.sorted_inputs * SpilledKb(rows, 8);
+        // Each sorts its own arguments, of the input's columns.
+        double argument = std::min(width, kArgumentBytes);
+        need.kb = node.sorted_inputs * SortBytes(rows, argument) / kKb;
+        need.spill_kb = node.sorted_inputs * SpilledKb(rows, argument);
       }
       break;
     case Operator::kMaterial:
