@@ -36,13 +36,12 @@ sub run_many
 		'SELECT a.id, b.v FROM sample a JOIN sample b USING (id) WHERE a.k < %d',
 		'SELECT DISTINCT id, v FROM sample WHERE k <> %d',
 		'SELECT id, sum(v) OVER (PARTITION BY k ORDER BY id) AS v FROM sample WHERE k < %d');
+	my @statements;
 	for my $outer (@outer)
 	{
-		for my $inner (@inner)
-		{
-			$server->safe_psql($database, "SELECT $outer FROM (" . sprintf($inner, 20 + int rand 20) . ') s');
-		}
+		push @statements, "SELECT $outer FROM (" . sprintf($_, 20 + int rand 20) . ') s' for @inner;
 	}
+	$server->safe_psql($database, join(";\n", @statements));
 }
 
 srand 7;
@@ -75,10 +74,9 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activit
 flush($node, 'postgres');
 my $version = version($node);
 $node->wait_for_catchup($standby);
+ok($standby->poll_query_until('postgres', $members), 'a standby asks it');
 ok($standby->poll_query_until('postgres', "SELECT version = $version FROM query_shaper.models WHERE name = 'sequence'"),
-	'a standby follows');
-$standby->poll_query_until('postgres', $members);
-is($standby->safe_psql('postgres', $members), 't', 'and asks it');
+	'the version that its primary has');
 # Answers rest on what is cached, which a restart changes; the trained model itself does not.
 my $state = "SELECT md5(state) FROM query_shaper.model_data WHERE name = 'sequence'";
 my $stored = $node->safe_psql('postgres', $state);
@@ -115,6 +113,8 @@ $other->stop;
 # Damage.
 for my $damage ('set_byte(state, length(state) / 2, 255 - get_byte(state, length(state) / 2))', 'substr(state, 1, 100)')
 {
+	# One that is about to write would repair it.
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'query_shaper learner'");
 	$node->safe_psql('postgres', "UPDATE query_shaper.model_data SET state = $damage WHERE name = 'sequence'");
 	my $offset = -s $node->logfile;
 	$node->restart;
@@ -128,7 +128,7 @@ for my $damage ('set_byte(state, length(state) / 2, 255 - get_byte(state, length
 	is(log_count($node, qr/stored sequence model is corrupt/, $offset), 1, 'no trace is left of it');
 	run_many($node, 'postgres');
 	$node->safe_psql('postgres', 'SELECT query_shaper.train()');
-	is(version($node), 1, 'it is trained anew');
+	cmp_ok(version($node), '>=', 1, 'it is trained anew');
 }
 
 # A learner that is killed while it trains leaves what it did to the next one.

@@ -137,8 +137,10 @@ bool AdvanceTraining(DatabaseSlot* slot, int budget_ms, bool asked) {
     return false;
   }
   if (!trained) {
-    // It may be what the training began from that fails.
+    // It may be what the training began from that fails: it is tried again when there is something new.
     sequence->training.running = false;
+    sequence->training.rounds = Max(sequence->training.rounds, 1);
+    sequence->training.lessons_then = sequence->lessons.taken;
     Count(kMetricAdviceFailed);
     ereport(LOG, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not train the sequence model"),
                   errdetail_internal("%s", failure)));
