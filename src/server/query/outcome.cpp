@@ -66,7 +66,9 @@ int64_t HeldMemoryKb(Tracker* tracker) {
     sorts_kb += SortMemoryKb(state);
     if (IsA(state, HashJoinState)) {
       const HashJoinTable table = reinterpret_cast<const HashJoinState*>(state)->hj_HashTable;
-      if (table != nullptr) tables_kb += static_cast<int64_t>(Max(table->spaceUsed, table->spacePeak) / 1024);
+      // A table that processes share is the leader's.
+      if (table != nullptr && !(state->plan->parallel_aware && tracker->worker))
+        tables_kb += static_cast<int64_t>(Max(table->spaceUsed, table->spacePeak) / 1024);
     } else if (IsA(state, AggState)) {
       const auto* agg = reinterpret_cast<const AggState*>(state);
       if (agg->hash_batches_used > 1) groups_kb += static_cast<int64_t>(agg->hash_mem_peak / 1024);
