@@ -15,6 +15,7 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "executor/hashjoin.h"
 #include "executor/nodeAgg.h"
+#include "executor/nodeHash.h"
 #include "storage/proc.h"
 #include "utils/queryjumble.h"
 #include "utils/tuplesort.h"
@@ -34,13 +35,14 @@ static void CopyNormalisedText(const QueryDesc* query, char* out) {
 }
 
 // Sorts keep their memory to themselves until they are asked, which is safe only between calls of the executor.
-static int64_t SortMemoryKb(const PlanState* state) {
+static int64_t SortMemoryKb(const PlanState* state, const PlanNode& node) {
   if (state == nullptr || !IsA(state, SortState)) return 0;
   auto* sort = reinterpret_cast<const SortState*>(state);
   if (!sort->sort_Done || sort->tuplesortstate == nullptr) return 0;
   TuplesortInstrumentation stats;
   tuplesort_get_stats(static_cast<Tuplesortstate*>(sort->tuplesortstate), &stats);
-  return stats.spaceType == SORT_SPACE_TYPE_MEMORY ? stats.spaceUsed : work_mem;
+  return stats.spaceType == SORT_SPACE_TYPE_MEMORY ? stats.spaceUsed
+                                                   : static_cast<int64_t>(Max(work_mem, node.memory_limit_kb));
 }
 
 // Memory of contexts with this name below a context, theirs included.
@@ -63,7 +65,7 @@ int64_t HeldMemoryKb(Tracker* tracker) {
   for (int i = 0; i < tracker->plan.count; ++i) {
     const PlanState* state = tracker->nodes[i].state;
     if (state == nullptr) continue;
-    sorts_kb += SortMemoryKb(state);
+    sorts_kb += SortMemoryKb(state, tracker->plan.nodes[i]);
     if (IsA(state, HashJoinState)) {
       const HashJoinTable table = reinterpret_cast<const HashJoinState*>(state)->hj_HashTable;
       // A table that processes share is the leader's.
@@ -106,7 +108,7 @@ static void FillNodes(const Tracker* tracker, bool nodes_alive, OutcomeRecord* r
     out->actual_rows = tracker->counters[i].rows;
     out->loops = tracker->counters[i].loops;
     out->memory_kb = static_cast<int64_t>(tracker->counters[i].memory_kb);
-    if (nodes_alive) out->memory_kb = Max(out->memory_kb, SortMemoryKb(state));
+    if (nodes_alive) out->memory_kb = Max(out->memory_kb, SortMemoryKb(state, node));
     out->temp_kb = -1;
   }
 }
@@ -163,6 +165,21 @@ void RememberSlow(uint64_t query_id) {
   if (query_id != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
 }
 
+// As it was read when the prediction was made: what a node was granted since is an answer to that.
+static void ReadSequence(const Tracker* tracker, PlanSequence* sequence) {
+  static PlanTree plan;
+  plan = tracker->late ? *LatePlan() : tracker->plan;
+  for (int i = 0; i < plan.count; ++i) {
+    PlanNode* node = &plan.nodes[i];
+    if (node->memory_limit_kb <= 0) continue;
+    bool hashes = node->op == Operator::kHash || node->op == Operator::kAgg || node->op == Operator::kMemoize;
+    node->memory_limit_kb = hashes ? static_cast<double>(get_hash_memory_limit()) / 1024 : work_mem;
+  }
+  Moment moment;
+  moment.work_mem_kb = work_mem;
+  ExtractSequence(plan, moment, sequence);
+}
+
 void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   if (tracker->sent || tracker->worker) return;
   tracker->sent = true;
@@ -195,9 +212,7 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   record->error_sqlstate = error_sqlstate;
   record->features = tracker->features;
   record->made = tracker->estimate;
-  Moment moment;
-  moment.work_mem_kb = work_mem;
-  ExtractSequence(tracker->late ? *LatePlan() : tracker->plan, moment, &record->sequence);
+  ReadSequence(tracker, &record->sequence);
   if (!failed) {
     ReadCounters(tracker);
     int64_t held_kb = HeldMemoryKb(tracker);
