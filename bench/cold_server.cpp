@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <regex>
 #include <stdexcept>
 
@@ -114,6 +115,13 @@ void ColdServer::Control(const std::string& verb) {
 
 std::string ValueOf(pqxx::transaction_base* session, const std::string& query) {
   return session->exec1(query)[0].as<std::string>();
+}
+
+double QueuedMs(const Options& options, int pid) {
+  if (options.Text("clock", "wall") != "adjusted") return 0;
+  double running_ns = 0, queued_ns = 0;
+  std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> running_ns >> queued_ns;
+  return queued_ns / 1e6;
 }
 
 double NumberAfter(const std::string& text, const std::string& name) {

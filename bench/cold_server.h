@@ -40,6 +40,9 @@ class ColdServer {
 
 std::string ValueOf(pqxx::transaction_base* session, const std::string& query);
 
+// That a process was ready to run and waited for a core, with --clock adjusted; else 0.
+double QueuedMs(const Options& options, int pid);
+
 // The first number that JSON text gives under that name; 0: none.
 double NumberAfter(const std::string& text, const std::string& name);
 

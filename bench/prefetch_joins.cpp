@@ -1,7 +1,6 @@
 // The prefetch bench's single runs, and its joins.
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 #include "prefetch_cases.h"
 
@@ -26,13 +25,6 @@ const Variant kLoops[] = {
     {"nested loop", false, "", "Nested Loop"},
     {"batched", true, "SET query_shaper.prefetch = on", "Batch"},
 };
-
-// That it was ready to run and waited for a core.
-double QueuedMs(int pid) {
-  double running_ns = 0, queued_ns = 0;
-  std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> running_ns >> queued_ns;
-  return queued_ns / 1e6;
-}
 
 bool CompareJoin(const Options& options, ColdServer* server, const Join& join, Json* result) {
   std::vector<double> ms[2], gains;
@@ -67,9 +59,9 @@ Run RunOnce(const Options& options, const ColdServer& server, const Variant& var
   pqxx::nontransaction session(connection);
   session.exec(settings + variant.settings);
   session.exec("EXPLAIN " + query);
-  const double queued = QueuedMs(connection.backendpid());
+  const double queued = QueuedMs(options, connection.backendpid());
   const std::string plan = ValueOf(&session, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + query);
-  const double waited = options.Text("clock", "wall") == "adjusted" ? QueuedMs(connection.backendpid()) - queued : 0;
+  const double waited = QueuedMs(options, connection.backendpid()) - queued;
   if (variant.node != nullptr && plan.find("\"" + std::string(variant.node) + "\"") == std::string::npos)
     std::printf("  planned without %s: %s\n", variant.node, query.c_str());
   return {NumberAfter(plan, "Execution Time") - waited, NumberAfter(plan, "Shared Read Blocks")};

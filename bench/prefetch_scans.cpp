@@ -51,12 +51,14 @@ struct Times {
 
 template <size_t kCount>
 Times TakeTurns(ColdServer* server, const Variant (&variants)[kCount], const std::string& what, const Case& one,
-                const Options& options) {
+                const Options& options, const std::string& order = "") {
   const int rounds = RoundsOf(options);
   Times times;
   times.ms.resize(kCount);
   for (int round = 0; round < rounds; round++) {
-    const std::string query = RangeQuery(what, one.column, RowsOf(options), one.share, 0.05 + 0.85 * round / rounds);
+    const double at = 0.05 + 0.85 * round / rounds;
+    std::string query = RangeQuery(order.empty() ? what : "pad", one.column, RowsOf(options), one.share, at);
+    if (!order.empty()) query = "SELECT " + what + " FROM (" + query + order + " OFFSET 0) ordered";
     for (size_t i = 0; i < kCount; i++) {
       const size_t turn = (i + static_cast<size_t>(round)) % kCount;
       server->Restart(variants[turn].loaded, true);
@@ -126,6 +128,24 @@ bool CompareBitmaps(const Options& options, ColdServer* server, Json* result) {
     std::fflush(stdout);
   }
   return met;
+}
+
+// Rows in the order of the index: read ahead in that order, or in the table's and sorted, which is what fetching out of
+// order and putting rows back could come to at best. Nothing to be met.
+bool CompareOrder(const Options& options, ColdServer* server, Json* result) {
+  for (const Case& one : kCases) {
+    if (!one.scattered || !Selected(options, one.column)) continue;
+    const Times times = TakeTurns(server, kScans, kWhat, one, options, " ORDER BY " + std::string(one.column));
+    std::printf("in order, %s: index scan %.0f ms, bitmap scan and sort %.0f ms, prefetch %.0f ms; to the sort %.2f\n",
+                one.column, times.Median(0), times.Median(1), times.Median(2), times.Ratio(1));
+    Json json;
+    json.Set("index_ms", Json::Array(times.ms[0]))
+        .Set("sort_ms", Json::Array(times.ms[1]))
+        .Set("prefetch_ms", Json::Array(times.ms[2]));
+    result->Set("in order, " + std::string(one.column), std::move(json));
+    std::fflush(stdout);
+  }
+  return true;
 }
 
 bool CompareIndexOnly(const Options& options, ColdServer* server, Json* result) {

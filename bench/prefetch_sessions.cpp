@@ -18,13 +18,13 @@ constexpr int kTrained = 8;  // statements before which nothing is counted
 struct Habit {
   const char* name;
   const char* column;
-  long rows;       // of a page
+  long rows;       // of a page; 0: as many as one sensor has for all pages
   bool predicted;  // else nothing may be staged
 };
 
 // One sensor through time; a table in order; look-ups by parameters that jump.
 const Habit kHabits[] = {
-    {"one sensor, page by page", "strided", 200, true},
+    {"one sensor, page by page", "strided", 0, true},
     {"in order, page by page", "id", 8000, true},
     {"parameters that jump", "scattered", 200, false},
 };
@@ -42,10 +42,11 @@ const Mode kModes[] = {
     {"staged", true, "query_shaper.prefetch_stagers = 2", "SET query_shaper.prefetch = on"},
 };
 
-std::string PageCondition(const Habit& habit, double rows, int page) {
-  long low = static_cast<long>(rows / 4) + page * habit.rows;
+std::string PageCondition(const Habit& habit, double rows, int page, int pages) {
+  const long sensors = 5000, of_page = habit.rows > 0 ? habit.rows : static_cast<long>(rows) / sensors / pages;
+  long low = static_cast<long>(rows / 4) + page * of_page;
   if (!habit.predicted) low = static_cast<long>(page * 7919L * 1001L % static_cast<long>(rows * 0.9));
-  return std::string(habit.column) + " BETWEEN " + std::to_string(low) + " AND " + std::to_string(low + habit.rows - 1);
+  return std::string(habit.column) + " BETWEEN " + std::to_string(low) + " AND " + std::to_string(low + of_page - 1);
 }
 
 double Metric(pqxx::transaction_base* session, const std::string& name) {
@@ -57,7 +58,9 @@ struct Session {
   double staged = 0, hits = 0, late = 0;
 };
 
-Session Leaf(ColdServer* server, const Mode& mode, const Habit& habit, double rows, int pages, int think_ms) {
+Session Leaf(const Options& options, ColdServer* server, const Mode& mode, const Habit& habit, int pages) {
+  const double rows = RowsOf(options);
+  const int think_ms = static_cast<int>(options.Number("think", 200));
   server->Restart(mode.loaded, true, mode.configuration);
   pqxx::connection connection(server->Connection());
   pqxx::nontransaction session(connection);
@@ -73,9 +76,9 @@ Session Leaf(ColdServer* server, const Mode& mode, const Habit& habit, double ro
     seen.late += sign * Metric(&watcher, "staged_late_total");
   };
   for (int page = 0; page < pages; page++) {
-    const double begun = NowMs();
-    session.exec("SELECT sum(length(pad)) FROM reading WHERE " + PageCondition(habit, rows, page));
-    if (page >= kTrained) seen.ms.push_back(NowMs() - begun);
+    const double begun = NowMs() - QueuedMs(options, connection.backendpid());
+    session.exec("SELECT sum(length(pad)) FROM reading WHERE " + PageCondition(habit, rows, page, pages));
+    if (page >= kTrained) seen.ms.push_back(NowMs() - QueuedMs(options, connection.backendpid()) - begun);
     // What was staged for the next page counts with it.
     if (page + 1 == kTrained) add(-1);
     if (page + 1 < pages) std::this_thread::sleep_for(std::chrono::milliseconds(think_ms));
@@ -92,7 +95,7 @@ double BlocksRead(ColdServer* server, const Habit& habit, double rows, int pages
   double blocks = 0;
   for (int page = kTrained; page < pages; page++)
     blocks += std::stod(ValueOf(&session, "SELECT count(DISTINCT ((ctid::text::point)[0])::int) FROM reading WHERE " +
-                                              PageCondition(habit, rows, page)));
+                                              PageCondition(habit, rows, page, pages)));
   return blocks;
 }
 
@@ -101,12 +104,11 @@ double BlocksRead(ColdServer* server, const Habit& habit, double rows, int pages
 bool CompareHabit(const Options& options, ColdServer* server, const Habit& habit, Json* result) {
   const double rows = RowsOf(options);
   const int pages = kTrained + static_cast<int>(options.Number("pages", 30));
-  const int think_ms = static_cast<int>(options.Number("think", 200));
   Json json;
   double medians[3] = {};
   Session staged;
   for (int i = 0; i < 3; i++) {
-    Session seen = Leaf(server, kModes[i], habit, rows, pages, think_ms);
+    Session seen = Leaf(options, server, kModes[i], habit, pages);
     medians[i] = Quantile(seen.ms, 0.5);
     json.Set(kModes[i].name, Json::Array(seen.ms));
     if (i == 2) staged = std::move(seen);

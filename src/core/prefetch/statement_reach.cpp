@@ -45,8 +45,66 @@ int Moved(const StatementReach& reach, ExpectedBlock* expected) {
   return count;
 }
 
+// Least squares over values[0], values[1], ...
+struct Line {
+  double mean = 0;    // in the middle
+  double step = 0;    // from one to the next
+  double middle = 0;  // index
+};
+
+template <typename Value>
+Line LineThrough(const Value* values, int count) {
+  Line line;
+  line.middle = (count - 1) / 2.0;
+  double along = 0, spread = 0;
+  for (int i = 0; i < count; ++i) {
+    line.mean += static_cast<double>(values[i]) / count;
+    along += (i - line.middle) * static_cast<double>(values[i]);
+    spread += (i - line.middle) * (i - line.middle);
+  }
+  line.step = along / spread;
+  return line;
+}
+
+int Steady(const StatementReach& reach, ExpectedBlock* expected) {
+  if (reach.middle_count < 3 || reach.last_count < 3) return 0;
+  const int last = reach.last_count - 1;
+  const Line run = LineThrough(reach.last, reach.last_count);
+  // Whole parts of equal distances stay within a block of their line.
+  for (int i = 0; i <= last; ++i)
+    if (std::abs(run.mean + run.step * (i - run.middle) - reach.last[i]) > 1) return 0;
+  const Line runs = LineThrough(reach.middles, reach.middle_count);
+  const double first = runs.mean + runs.step * (reach.middle_count - runs.middle) - run.step * run.middle;
+  const float share = ShareRight(reach.shown[kReachSteady]);
+  int count = 0;
+  for (int i = 0; i <= last; ++i) {
+    const double block = std::round(first + run.step * i);
+    if (block < 0 || block >= static_cast<double>(kBlocksInAll)) continue;
+    if (count > 0 && expected[count - 1].block == static_cast<uint32_t>(block)) continue;
+    expected[count++] = {static_cast<uint32_t>(block), share};
+  }
+  return count;
+}
+
 int PredictBy(const StatementReach& reach, int predictor, ExpectedBlock* expected) {
-  return predictor == kReachAgain ? Again(reach, expected) : Moved(reach, expected);
+  switch (predictor) {
+    case kReachAgain:
+      return Again(reach, expected);
+    case kReachMoved:
+      return Moved(reach, expected);
+    default:
+      return Steady(reach, expected);
+  }
+}
+
+void RememberMiddle(StatementReach* reach, const uint32_t* blocks, int count) {
+  double sum = 0;
+  for (int i = 0; i < count; ++i) sum += blocks[i];
+  if (reach->middle_count == kReachMiddles)
+    std::copy(reach->middles + 1, reach->middles + kReachMiddles, reach->middles);
+  else
+    ++reach->middle_count;
+  reach->middles[reach->middle_count - 1] = sum / count;
 }
 
 float ShareThatCame(const ExpectedBlock* expected, int expected_count, const uint32_t* blocks, int count) {
@@ -97,6 +155,7 @@ void NoteRun(StatementReach* reach, const uint32_t* blocks, int count) {
     if (told > 0) Score(&reach->shown[predictor], ShareThatCame(expected, told, blocks, count));
   }
   Remember(reach, blocks, count);
+  RememberMiddle(reach, blocks, count);
   if (reach->last_count > 0) {
     const int64_t ends = static_cast<int64_t>(blocks[count - 1]) - reach->last[reach->last_count - 1];
     const int64_t begins = static_cast<int64_t>(blocks[0]) - reach->last[0];
@@ -115,9 +174,10 @@ void PenaliseReach(StatementReach* reach, float in_time) {
 }
 
 int PredictRun(const StatementReach& reach, ExpectedBlock* expected) {
-  const float again = LowerBound(reach.shown[kReachAgain]), moved = LowerBound(reach.shown[kReachMoved]);
-  if (std::max(again, moved) < kGateOpens) return 0;
-  return PredictBy(reach, again >= moved ? kReachAgain : kReachMoved, expected);
+  int best = 0;
+  for (int i = 1; i < kReachPredictors; ++i)
+    if (LowerBound(reach.shown[i]) > LowerBound(reach.shown[best])) best = i;
+  return LowerBound(reach.shown[best]) < kGateOpens ? 0 : PredictBy(reach, best, expected);
 }
 
 }  // namespace query_shaper

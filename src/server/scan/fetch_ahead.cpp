@@ -20,6 +20,7 @@ constexpr int kBlocksLeast = 3;  // of which order can be told
 constexpr int64_t kFailuresMost = 16;
 constexpr int kJudgeLeast = 16, kJudgeMost = 4096;
 constexpr int kStraysBorne = 16;  // in a row
+constexpr uint32_t kMissingAll = 64, kLookEvery = 8;
 
 AheadBlock* At(PrefetchScanState* state, uint32_t position) { return &state->ring[position & (kAheadBlocks - 1)]; }
 
@@ -65,10 +66,18 @@ bool MetRecently(PrefetchScanState* state, uint32_t block) {
   return false;
 }
 
+// Where no block is cached only one in some is looked up. What is asked for in vain costs little more than the look.
+bool Cached(PrefetchScanState* state, Relation heap, uint32_t block) {
+  if (state->missing >= kMissingAll && state->missing++ % kLookEvery != 0) return false;
+  bool cached = InSharedBuffers(heap, block);
+  state->missing = cached ? 0 : state->missing + 1;
+  return cached;
+}
+
 AheadOf Decide(PrefetchScanState* state, Relation heap, uint32_t block) {
   if (MetRecently(state, block)) return AheadOf::kSeen;
   if (!state->forced) {
-    if (InSharedBuffers(heap, block)) return AheadOf::kSeen;
+    if (Cached(state, heap, block)) return AheadOf::kSeen;
     if (KernelReadsAhead(state->window)) return AheadOf::kLeft;
     if (ProbeNext(&state->look)) return AheadOf::kProbe;
   }

@@ -78,6 +78,7 @@ struct PrefetchScanState {
   ReachTrace* reach;           // null: nothing is staged for statements to come
   uint32_t head, tail;         // of the ring
   int32_t pending;             // blocks in it that will be read
+  uint32_t missing;            // blocks in a row that were looked up ahead and not cached
   int32_t strays;              // blocks in a row that the scan came to and the walk did not
   AheadBlock* ring;            // null until the walk first goes
   uint32_t* recent;            // met by the walk, by hash

@@ -76,6 +76,24 @@ BOOST_AUTO_TEST_CASE(a_window_that_moves_on) {
   BOOST_TEST(worth.right >= 0.9 * worth.named);
 }
 
+// Pages of 100 rows, 81.967 blocks from row to row: a shift of whole blocks is one off for a third of them.
+BOOST_AUTO_TEST_CASE(rows_at_distances_that_are_no_whole_blocks) {
+  for (const double step : {81.967, -81.967, 7.3, 1.0 / 3}) {
+    std::vector<Run> runs;
+    for (int i = 0; i < 40; ++i) {
+      std::set<uint32_t> blocks;
+      for (int row = i * 100; row < i * 100 + 100; ++row) blocks.insert(static_cast<uint32_t>(400000.37 + step * row));
+      runs.emplace_back(blocks.begin(), blocks.end());
+    }
+    const auto reach = NewReach();
+    const Worth worth = Play(runs, reach.get(), 8);
+    BOOST_TEST_CONTEXT("step " << step) {
+      BOOST_TEST(worth.right >= 0.9 * worth.came);
+      BOOST_TEST(worth.right >= 0.9 * worth.named);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(backwards_down_to_the_first_block) {
   std::vector<Run> runs;
   for (int i = 0; i < 12; ++i) {
