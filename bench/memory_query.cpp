@@ -49,9 +49,12 @@ class PeakWatch {
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
           }
         }) {}
+  ~PeakWatch() { (void)Stop(); }
+  PeakWatch(const PeakWatch&) = delete;
+  PeakWatch& operator=(const PeakWatch&) = delete;
   double Stop() {
     over_ = true;
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
     return peak_kb_;
   }
 
@@ -59,7 +62,7 @@ class PeakWatch {
   int pid_;
   std::atomic<bool> over_ = false;
   double peak_kb_ = 0;
-  std::thread thread_;
+  std::thread thread_;  // last: it reads the others
 };
 
 struct Measured {
@@ -91,13 +94,12 @@ Measured Measure(Contender* server, const Options& options, const std::string& w
   best.ms = 1e300;
   for (int i = 0; i < repeats; i++) {
     pqxx::connection connection(server->cluster().Connection("memory"));
-    pqxx::nontransaction session(connection);
-    session.exec("SET work_mem = '" + work_mem + "'");
-    session.exec("SET max_parallel_workers_per_gather = 0");
-    session.exec("SET jit = off");
-    session.exec("SET statement_timeout = " + std::to_string(static_cast<long>(timeout_ms)));
+    const Answer ready = RunScript(
+        &connection,
+        {"SET work_mem = '" + work_mem + "'", "SET max_parallel_workers_per_gather = 0", "SET jit = off",
+         "SET statement_timeout = " + std::to_string(static_cast<long>(timeout_ms)), "SELECT count(*) FROM pg_class"});
+    if (!ready.ended()) throw std::runtime_error("could not prepare: " + ready.message);
     const int pid = connection.backendpid();
-    session.exec("SELECT count(*) FROM pg_class");
     const double base_kb = PrivateKb(pid), cpu_before = ProcessCpuMs(pid), before = NowMs();
     PeakWatch watch(pid);
     const Answer answer = RunScript(&connection, {sql});
