@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kLooksAhead = 4;     // growth is extrapolated so many looks
 constexpr double kFullShare = 0.5;    // of the limit: its next doubling passes it
+constexpr double kRoomShare = 0.9;    // of the limit, that one which grows row by row may be expected to fill
 constexpr double kMargin = 1.3;       // over what is expected to be needed
 constexpr double kWorstMargin = 2;    // the same where it must not be wrong
 constexpr double kLeastGrowth = 2;    // a smaller step would soon have to be followed by another
@@ -31,7 +32,8 @@ GrowthAnswer JudgeGrowth(const GrowthQuestion& question) {
   double rows = std::max(question.expected_rows, question.held_rows);
   if (question.held_rows > question.planned_rows) rows = std::max(rows, kBlindGrowth * question.held_rows);
   answer.needed_kb = question.used_kb * rows / question.held_rows;
-  if (answer.needed_kb <= kFullShare * question.allowed_kb) return answer;  // it will stay within its plan
+  double enough = question.only_if_sure ? kFullShare : kRoomShare;
+  if (answer.needed_kb <= enough * question.allowed_kb) return answer;  // it will stay within its plan
   double most_kb = question.allowed_kb + question.spare_kb;
   if (question.only_if_sure) {
     // The array of buckets doubles as a whole.
