@@ -107,7 +107,8 @@ double AllowanceMs(const Probation& probation);
 ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double total_ms, double total_log_sd,
                                 double tick_ms);
 
-// The end of a run. A run in which plans were swapped counts for the plan that finished, with the time of the whole.
+// The end of a run. A run in which plans were swapped counts for the plan that finished, with the time of the plans
+// whose work it read.
 void LearnPlanTime(KnownPlans* plans, uint64_t fingerprint, PlanOrigin origin, double ms, const GuardLimits& limits);
 
 // A plan was given up when its end was tracked at total_ms. on_probation: for the known plan, else by a re-plan.

@@ -10,13 +10,17 @@ namespace {
 constexpr double kPenaltyBase = 1.5;   // per interruption
 constexpr double kMostPenalty = 1000;  // beyond it nothing is interrupted any more
 constexpr double kConfidence = 0.8;    // of the first re-plan
-constexpr double kForcedConfidence = 0.6;
-constexpr double kDoubtHalves = 0.5;  // what is allowed to be missing from certainty, per re-plan of this run
-constexpr double kLeastGainMs = 5;    // expected, below which nobody notices
+constexpr double kForcedConfidence = 2.0 / 3;
+constexpr double kSpentConfidence = 0.6;  // when no more can be lost than was spent
+constexpr double kDoubtHalves = 0.5;      // what is allowed to be missing from certainty, per re-plan of this run
+constexpr double kLeastGainMs = 5;        // expected, below which nobody notices
 constexpr double kLeastLogSd = 0.05;
 constexpr double kMostLogSd = 3;
 constexpr double kCostLogSd = 0.35;        // of ms per cost unit between two plans of one statement,
 constexpr double kCostLogSdPerFold = 0.1;  // and the more, the further apart their costs are (per factor e)
+
+constexpr double kLeastWindow = 0.25;  // of the time so far, below which two looks are too close to tell
+constexpr double kLeastShrink = 1e-3;
 
 double Phi(double z) { return 0.5 * std::erfc(-z * M_SQRT1_2); }
 
@@ -56,6 +60,8 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   double fresh_ms = situation.fresh.ms + interruption_ms;
   // The interruption itself is known: only the share of the new plan is in doubt.
   double doubted = fresh_ms > 0 ? fresh_sd * situation.fresh.ms / fresh_ms : 0;
+  if (situation.elapsed_ms >= verdict.penalty * fresh_ms)
+    verdict.confidence = std::min(verdict.confidence, kSpentConfidence);
   double better = std::log(situation.left.ms + 1e-3) - std::log(verdict.penalty * fresh_ms + 1e-3);
   verdict.probability = Phi(better / std::hypot(left_sd, doubted));
   verdict.gain_ms = Mean(situation.left.ms, left_sd) - Mean(situation.fresh.ms, fresh_sd) - interruption_ms;
@@ -63,6 +69,14 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   double least_ms = std::max(kLeastGainMs, std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
   verdict.replan = verdict.probability >= verdict.confidence && verdict.gain_ms >= least_ms;
   return verdict;
+}
+
+double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now) {
+  double passed_ms = now.elapsed_ms - before.elapsed_ms;
+  if (!(before.elapsed_ms > 0) || !(passed_ms >= kLeastWindow * now.elapsed_ms) || !(now.left_ms >= 0))
+    return now.left_ms;
+  double shrunk = std::clamp((before.left_ms - now.left_ms) / passed_ms, kLeastShrink, 1.0);
+  return std::min(now.left_ms / shrunk, std::max(now.left_ms, now.elapsed_ms));
 }
 
 UncertainTime TimeOfCost(double fresh_cost, double running_cost, const UncertainTime& total) {

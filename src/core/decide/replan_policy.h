@@ -3,7 +3,10 @@
 //
 // Both times are log-normal. With l = log(left of the old) and m = log(penalty x (new + interruption)), the new plan is
 // the better one with probability  p = Phi((l - m) / sqrt(sd_l^2 + sd_m^2)).  It is taken when p reaches a confidence
-// that rises with every re-plan of this run, and when the gain expected is worth the trouble.
+// that rises with every re-plan of this run, and when the gain expected is worth the trouble. Once the running plan has
+// taken as long as penalty x (new + interruption), the rise is over: a change that proves wrong can lose about as much
+// as has been spent already, the bargain of renting skis until the rent paid is the price of a pair (Karlin et al.,
+// Competitive snoopy caching, 1988).
 //
 // Thrash cannot happen: each interruption multiplies what the old plan must cost more than the new one, so that n of
 // them need a statement in which each new plan is expected to be penalty^1, penalty^2, ... times better than the one
@@ -24,7 +27,7 @@ struct ReplanSituation {
   UncertainTime left;          // of the plan that runs, as tracked
   UncertainTime fresh;         // of the new plan from its beginning, less what kept work saves
   double interruption_ms = 0;  // ending the old nodes, planning (when it is not done yet), starting the new ones
-  double elapsed_ms = 0;       // of this statement so far
+  double elapsed_ms = 0;       // of the running plan so far
   int replans = 0;             // in this run so far
   double interruptions = 0;    // decayed, of this statement in earlier runs: see DecayedInterruptions()
   bool forced = false;         // the gap is certain (rows counted, not extrapolated): ask for less confidence
@@ -47,6 +50,17 @@ double InterruptionPenalty(double interruptions);
 
 // Number of interruptions believed now, of `count` when they were last counted.
 double DecayedInterruptions(double count, double counted_s, double now_s, double half_life_s);
+
+// What was tracked of a running plan at one moment.
+struct TimeSeen {
+  double elapsed_ms = 0;  // 0: never
+  double left_ms = 0;
+};
+
+// Time left, ms, as far as it may be believed: where it shrank by less than the time that passed, it lasts by as much
+// longer, though no longer than the plan has run already (as good as nothing is known then, and that is the median of
+// what is left of things of which nothing is known but their age).
+double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now);
 
 // Time that a new plan will take by its cost: ms per cost unit of the plan that runs, as far as it has shown them.
 // running_cost: of the running plan under the rows known now (its cost as planned when it was not costed anew).

@@ -427,8 +427,8 @@ const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint) {
 
 void LearnTimeOf(const Tracker* tracker) {
   if (!Guards() || tracker->worker || !tracker->complete || tracker->fingerprint == 0) return;
-  // A plan that took over may have found finished work of the one before it.
-  double ms = tracker->origin == PlanOrigin::kReplanned ? ElapsedMs(tracker) : PlanElapsedMs(tracker);
+  // A plan that took over may have found finished work of one before it.
+  double ms = ElapsedMs(tracker) - tracker->changes.kept_ms;
   // Waiting for a lock or a client says nothing of the plan.
   ms = Max(ms - tracker->progress.stalled_ms(), 0);
   Lesson lesson = LessonOf(tracker, ms);

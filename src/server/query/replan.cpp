@@ -101,12 +101,15 @@ double BandLogSd(const TimeLeft& left) {
 }
 
 void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool rows_counted, Answer* answer) {
-  const TimeLeft& left = tracker->time_left;
+  PlanChanges* changes = &tracker->changes;
   double elapsed_ms = PlanElapsedMs(tracker);
+  TimeSeen seen = {elapsed_ms, tracker->time_left.eta_ms};
   answer->old_cost = CostUnder(tracker->plan, believed);
-  answer->left = {left.eta_ms, BandLogSd(left)};
+  answer->left = {BelievedLeftMs(changes->judged, seen), BandLogSd(tracker->time_left)};
+  // Judgements in quick succession tell nothing of how the end moves.
+  if (changes->judged.elapsed_ms <= 0 || seen.elapsed_ms >= 2 * changes->judged.elapsed_ms) changes->judged = seen;
   // What the running plan will take in all by its tracked end, and by the new plan's prediction scaled to its cost.
-  UncertainTime total = {elapsed_ms + left.eta_ms, answer->left.log_sd};
+  UncertainTime total = {elapsed_ms + answer->left.ms, answer->left.log_sd};
   double fresh_cost = plan.statement->planTree->total_cost - CostNotRun(plan.statement);
   UncertainTime predicted = {plan.facts.estimate.targets[kTimeMs].value, Max(0.1, plan.facts.estimate.log_sd)};
   answer->fresh = Blend(TimeOfCost(fresh_cost, answer->old_cost, total), predicted);
@@ -119,8 +122,9 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   situation.interruption_ms = 1 + 0.2 * plan.planning_ms;  // it has been planned already: nodes end and start
   if (tracker->has_gather) situation.interruption_ms += settings::tick_interval_ms;  // and workers, at their tick
   situation.elapsed_ms = elapsed_ms;
-  situation.replans = tracker->changes.swaps;
-  situation.interruptions = Interruptions(tracker->plan.query_id);
+  situation.replans = changes->swaps;
+  // Those of this run have been counted when they happened.
+  situation.interruptions = Interruptions(tracker->plan.query_id) - changes->swaps;
   situation.forced = rows_counted;
   answer->judged = JudgeReplan(situation);
   answer->swap = answer->judged.replan;

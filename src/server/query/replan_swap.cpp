@@ -287,7 +287,9 @@ void SwapPlan(Frame* frame) {
   pg::FaultPoint("replan_swap");
   StartNodes(query, wanted.plan);
   changes->swapped_ms = ElapsedMs(tracker);
+  if (!(kept_rows > 0)) changes->kept_ms = changes->swapped_ms;
   changes->asked_ms = 0;
+  changes->judged = TimeSeen();
   FollowNewPlan(tracker, wanted.tree, wanted.facts);
   InstallMemos(tracker);
   ReshapeMemory(tracker);

@@ -3,6 +3,7 @@
 #include "core/predict/predict.h"
 #include "core/decide/discrepancy.h"
 #include "core/decide/plan_guard.h"
+#include "core/decide/replan_policy.h"
 #include "core/track/progress.h"
 #include "server/pool/shared_pool.h"
 #include "server/query/grow_memory.h"
@@ -51,9 +52,11 @@ struct PlanChanges {
   EState* ended[kMaxSwaps];  // states of the plans before, kept until the statement ends
   int asked;
   double asked_ms;    // of the running plan's time, when it was last in doubt
+  TimeSeen judged;    // when the running plan was last held against another one
   double asking_ms;   // spent on looking for better plans
   double swapped_ms;  // ElapsedMs() when the running plan began
   double kept_rows;   // of finished work that new plans took over
+  double kept_ms;     // ElapsedMs() when the earliest plan whose work the running one may read began
   KeptSet* kept;      // finished work of plans given up; in `home`, null: none
   bool starter_known;
   Oid starter;  // under whose rights the statement was started

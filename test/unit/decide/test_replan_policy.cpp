@@ -75,6 +75,26 @@ BOOST_AUTO_TEST_CASE(every_interruption_makes_the_next_one_dearer) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_was_spent_already_may_be_spent_again) {
+  ReplanSituation situation = Situation(1500, 60);
+  situation.left.log_sd = 1.5;
+  situation.fresh.log_sd = 1.5;
+  situation.replans = 2;
+  situation.interruptions = 2;
+  ReplanVerdict early = JudgeReplan(situation);
+  BOOST_TEST(!early.replan);
+  situation.elapsed_ms = early.penalty * 64;
+  BOOST_TEST(!JudgeReplan(situation).replan);
+  situation.elapsed_ms = early.penalty * 66;
+  ReplanVerdict late = JudgeReplan(situation);
+  BOOST_TEST(late.replan);
+  BOOST_TEST(late.probability == early.probability);
+  // However long it took: it must look better still.
+  situation.left.ms = early.penalty * 65;
+  situation.elapsed_ms = 1e6;
+  BOOST_TEST(!JudgeReplan(situation).replan);
+}
+
 BOOST_AUTO_TEST_CASE(penalties_fade) {
   BOOST_TEST(InterruptionPenalty(0) == 1);
   BOOST_TEST(InterruptionPenalty(-3) == 1);
@@ -83,6 +103,22 @@ BOOST_AUTO_TEST_CASE(penalties_fade) {
   BOOST_TEST(std::fabs(DecayedInterruptions(8, 0, 3 * 86400, 86400) - 1) < 1e-12);
   BOOST_TEST(DecayedInterruptions(8, 100, 50, 86400) == 8);
   BOOST_TEST(DecayedInterruptions(NAN, 0, 1, 1) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_end_that_runs_away_is_not_believed) {
+  // As fast as time passes, or faster.
+  BOOST_TEST(BelievedLeftMs({100, 900}, {500, 500}) == 500);
+  BOOST_TEST(BelievedLeftMs({100, 900}, {500, 300}) == 300);
+  // By half.
+  BOOST_TEST(BelievedLeftMs({1000, 1000}, {2000, 500}) == 1000);
+  // Hardly at all: as long again.
+  BOOST_TEST(BelievedLeftMs({1000, 110}, {2000, 100}) == 2000);
+  BOOST_TEST(BelievedLeftMs({1000, 10}, {2000, 100}) == 2000);
+  // What is tracked is longer than that.
+  BOOST_TEST(BelievedLeftMs({1000, 10}, {2000, 9000}) == 9000);
+  // Nothing to compare with, or too close.
+  BOOST_TEST(BelievedLeftMs({}, {2000, 100}) == 100);
+  BOOST_TEST(BelievedLeftMs({1900, 100}, {2000, 100}) == 100);
 }
 
 BOOST_AUTO_TEST_CASE(unknown_times_decline) {
