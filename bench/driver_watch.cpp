@@ -141,6 +141,9 @@ WatchedRun Watcher::RunUnwatched(const std::string& sql, double timeout_ms) {
     run.total_ms = Execute(&runner_, sql, &started);
   } catch (const pqxx::sql_error& error) {
     run.error = error.what();
+    // A transaction that was cut off by its timeout is not always rolled back by its object.
+    pqxx::nontransaction transaction(runner_);
+    transaction.exec("ROLLBACK");
   }
   return run;
 }
