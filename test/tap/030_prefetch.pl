@@ -342,6 +342,28 @@ cmp_ok($failures, '<=', 20, 'and then asks no more');
 $node->safe_psql('postgres', "ALTER SYSTEM SET query_shaper.fault = 'prefetch:force'");
 $node->reload;
 
+# Not forced: offered where reads come in no order, or in one that the kernel does not follow.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE large AS SELECT i AS id, hashint4(i) AS k, repeat('x', 100) AS t FROM generate_series(1, 200000) i;
+CREATE INDEX large_id ON large(id);
+CREATE INDEX large_k ON large(k);
+VACUUM ANALYZE large;
+SQL
+my $in_order = 'SELECT sum(length(t)) FROM large WHERE id BETWEEN 1000 AND 60000';
+for my $case (
+	[ 'in order', '', $in_order, 0 ],
+	[ 'in order, hinted otherwise', "SET query_shaper.partition_hint = 'large=random';", $in_order, 1 ],
+	[ 'in order, hinted so', "SET query_shaper.partition_hint = 'large=sequential';", $in_order, 0 ],
+	[ 'backward', '', 'SELECT sum(length(t)) FROM (SELECT t FROM large WHERE id BETWEEN 1000 AND 60000 ORDER BY id DESC OFFSET 0) b', 1 ],
+	[ 'scattered', '', 'SELECT sum(length(t)) FROM large WHERE k BETWEEN 0 AND 100000000', 1 ],
+	[ 'scattered, off', 'SET query_shaper.prefetch = off;', 'SELECT sum(length(t)) FROM large WHERE k BETWEEN 0 AND 100000000', 0 ])
+{
+	my ($name, $settings, $query, $offered) = @$case;
+	my $plan = $node->safe_psql('postgres', "$plain SET query_shaper.prefetch = on; SET query_shaper.fault = ''; $settings EXPLAIN (COSTS OFF) $query");
+	like($plan, qr/Index Scan/, "$name: an index scan");
+	is(scalar($plan =~ /Prefetch/), $offered ? 1 : '', "$name: " . ($offered ? 'read ahead' : 'left alone'));
+}
+
 # Passive where it is only advised, and gone where it is off.
 like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
 	qr/Prefetch/, 'advice watches the plan');
