@@ -154,6 +154,8 @@ void AddLesson(int64_t statement, const PlanSequence& sequence, const Actual& ac
 bool TrainingDue(const PlanLessons& lessons, const SequenceTraining& training, bool asked) {
   if (training.running) return true;
   if (lessons.count < kLeastLessons) return false;
+  const uint64_t fresh = lessons.taken - training.lessons_then;
+  if (training.rounds > 0 && fresh < static_cast<uint64_t>(asked ? 1 : kNewLessons)) return false;
   int statements = 0, held = 0;
   for (int i = 0; i < lessons.count; ++i) {
     bool before = false;
@@ -161,9 +163,7 @@ bool TrainingDue(const PlanLessons& lessons, const SequenceTraining& training, b
     statements += !before;
     held += !before && HeldOut(lessons.lesson[i]);
   }
-  if (statements < kLeastStatements || held == 0 || held == statements) return false;
-  const uint64_t fresh = lessons.taken - training.lessons_then;
-  return training.rounds == 0 || fresh >= static_cast<uint64_t>(kNewLessons) || (asked && fresh > 0);
+  return statements >= kLeastStatements && held > 0 && held < statements;
 }
 
 SliceEnd TrainSlice(const PlanLessons& lessons, const SequenceModel& published, const std::function<bool()>& go_on,
