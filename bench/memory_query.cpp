@@ -2,7 +2,7 @@
 //
 //   single     one statement with a large hash join and several sorts and hash tables: work_mem as it is, ever higher,
 //              and ours with a pool of --share of what the high one takes
-//   spills     the workload of genes: temporary bytes and time, stock against ours, pass by pass
+//   spills     the templates of bench/workload: temporary bytes and time, stock against ours, pass by pass
 //   alternate  statements whose parameter alternates: how much grants move
 //   joins      16 hash joins at once in a memory control group that kills the server with a high work_mem
 #include <unistd.h>
@@ -70,21 +70,20 @@ struct Measured {
   uint64_t checksum = 0;
 };
 
-double TempKb(Contender* server, const std::string& database) {
-  return server
-      ->Ask(database, "SELECT temp_bytes / 1024 FROM pg_stat_database WHERE datname = current_database()")[0][0]
-      .as<double>();
+double TempKb(Contender* server) {
+  const std::string& any = server->databases().front();
+  return server->Ask(any, "SELECT sum(temp_bytes) / 1024 FROM pg_stat_database")[0][0].as<double>();
 }
 
 // Figures of a session arrive when it has ended.
-double TempKbOf(Contender* server, const std::string& database, const std::function<void()>& work) {
+double TempKbOf(Contender* server, const std::function<void()>& work) {
   server->Reconnect();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  const double before = TempKb(server, database);
+  const double before = TempKb(server);
   work();
   server->Reconnect();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  return TempKb(server, database) - before;
+  return TempKb(server) - before;
 }
 
 // Best of some runs: what disturbs only adds.
@@ -163,40 +162,47 @@ Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
   return met ? Verdict::kMet : Verdict::kMissed;
 }
 
-std::vector<Entrant> GeneStatements(const Options& options) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(options.DataDir() + "/gene/queries")) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
+// The templates of bench/workload, their constants drawn once.
+std::vector<Entrant> WorkloadStatements(const Options& options, Contender* server) {
   std::vector<Entrant> entrants;
-  for (const fs::path& file : files) {
+  std::mt19937_64 random(options.seed());
+  for (Template query : ReadTemplates(options)) {
+    if (!Chosen(options, "queries", query.name) || (query.data != "gene" && query.data != "stats")) continue;
+    for (Parameter& parameter : query.parameters)
+      for (const auto& row : server->Ask(query.data, parameter.candidates_sql))
+        parameter.candidates.push_back(row[0].as<std::string>());
+    pqxx::connection connection(server->cluster().Connection(query.data));
     Entrant entrant;
-    entrant.name = file.stem();
-    entrant.database = "gene";
-    entrant.script = {ReadText(file)};
-    if (Chosen(options, "queries", entrant.name)) entrants.push_back(std::move(entrant));
+    entrant.name = query.name;
+    entrant.database = query.data;
+    entrant.script = {Instantiate(query, &connection, &random)};
+    entrants.push_back(std::move(entrant));
   }
   return entrants;
 }
 
 Verdict Spills(const Options& options, Json* result) {
   const double timeout_ms = options.Number("timeout", 120000);
-  const std::vector<std::string> databases = {"gene"};
+  const std::vector<std::string> databases = {"gene", "stats"};
   const DataTemplate data(options, databases);
-  const std::vector<Entrant> entrants = GeneStatements(options);
   Contender stock(options, "stock", false, data, databases, timeout_ms);
   Contender ours(options, "ours", true, data, databases, timeout_ms,
                  {"query_shaper.memory_pool = '" + options.Text("pool", "2GB") + "'"});
   for (Contender* server : {&stock, &ours}) server->Warm();
+  const std::vector<Entrant> entrants = WorkloadStatements(options, &stock);
   const int passes = static_cast<int>(options.Number("passes", 3));
   std::vector<double> temp_kb, ms;
   std::vector<Answer> expected;
   int differing = 0;
   auto pass = [&](Contender* server) {
     double total_ms = 0;
-    temp_kb.push_back(TempKbOf(server, "gene", [&] {
+    temp_kb.push_back(TempKbOf(server, [&] {
       for (size_t i = 0; i < entrants.size(); i++) {
-        const Answer answer = server->Run("gene", entrants[i].script);
+        const Answer answer = server->Run(entrants[i].database, entrants[i].script);
         total_ms += ContestMs(options, answer, timeout_ms);
+        if (options.Has("verbose"))
+          std::printf("  %s %-32s %8.0f ms\n", server == &stock ? "stock" : "ours ", entrants[i].name.c_str(),
+                      ContestMs(options, answer, timeout_ms));
         if (server == &stock && expected.size() < entrants.size())
           expected.push_back(answer);
         else if (i < expected.size() && !answer.SameAs(expected[i])) {
@@ -210,7 +216,7 @@ Verdict Spills(const Options& options, Json* result) {
   pass(&stock);
   for (int i = 0; i < passes; i++) {
     pass(&ours);
-    ours.Ask("gene", "SELECT query_shaper.flush()");
+    for (const std::string& database : databases) ours.Ask(database, "SELECT query_shaper.flush()");
   }
   pass(&stock);
   const double stock_ms = std::min(ms.front(), ms.back());

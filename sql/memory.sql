@@ -59,6 +59,21 @@ SET query_shaper.memory_node_max = '128kB';
 SELECT name, spills(query) FROM statements WHERE name IN ('sort', 'hash join');
 RESET query_shaper.memory_node_max;
 
+-- An aggregate that was given more, and still has far too little: each of its batches has as much.
+CREATE TABLE stale_groups (k int) WITH (autovacuum_enabled = off);
+INSERT INTO stale_groups SELECT g % 2000 FROM generate_series(1, 40000) g;
+ANALYZE stale_groups;
+INSERT INTO stale_groups SELECT g FROM generate_series(1, 60000) g;
+CREATE FUNCTION batches(statement text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, TIMING off, FORMAT json) ' || statement INTO plan;
+  RETURN jsonb_path_query_first(plan, '$.**."HashAgg Batches"')::int;
+END $$;
+SELECT batches('SELECT k, count(*) FROM stale_groups GROUP BY k HAVING count(*) > 1000') BETWEEN 2 AND 300 AS few_batches;
+DROP FUNCTION batches(text);
+DROP TABLE stale_groups;
+
 -- Nobody but the node itself sees its memory: functions in expressions, nested statements, what comes after an error.
 SHOW work_mem;
 CREATE FUNCTION seen(anyelement) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN current_setting('work_mem'); END $$;

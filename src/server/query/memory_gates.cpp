@@ -82,6 +82,19 @@ bool Relink(PlanState* node, int wrapper, ExecProcNodeMtd from, ExecProcNodeMtd 
   return done;
 }
 
+bool HasSpilled(const Gate& gate) { return reinterpret_cast<AggState*>(gate.node)->hash_ever_spilled; }
+
+TupleTableSlot* PassRefill(int number, PlanState* node) {
+  Gate& gate = gates[number];
+  auto* agg = reinterpret_cast<AggState*>(node);
+  if (agg->table_filled && agg->hash_ever_spilled) Open(number);
+  TupleTableSlot* slot = gate.real(node);
+  if (open_gate == number) Close();
+  // One that has not spilled by now is not filled again.
+  if (agg->table_filled && !agg->hash_ever_spilled) gate.over_with = true;
+  return slot;
+}
+
 TupleTableSlot* PassInput(int number, PlanState* node) {
   Gate& gate = gates[number];
   const int over = gate.over;
@@ -89,6 +102,10 @@ TupleTableSlot* PassInput(int number, PlanState* node) {
   if (was_open) Close();
   TupleTableSlot* slot = gate.real(node);
   Gate& above = gates[over];
+  if (above.when == RaiseAt::kRefill) {
+    if (TupIsNull(slot) && HasSpilled(above)) Open(over);
+    return slot;
+  }
   if (above.when == RaiseAt::kFirstInput) {
     if (!above.started && !TupIsNull(slot)) {
       above.started = true;
@@ -140,7 +157,8 @@ TupleTableSlot* AtGate(PlanState* node) {
     Relink(node, gate.wrapper, kPass[N], gate.real);
     return gate.real(node);
   }
-  return gate.over >= 0 ? PassInput(N, node) : PassNode(N, node);
+  if (gate.over >= 0) return PassInput(N, node);
+  return gate.when == RaiseAt::kRefill ? PassRefill(N, node) : PassNode(N, node);
 }
 
 int TakeGate() {
@@ -215,6 +233,12 @@ bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int wo
     return false;
   }
   return true;
+}
+
+void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb) {
+  for (Gate& gate : gates)
+    if (gate.tracker == tracker && gate.shaped == shaped && gate.over < 0)
+      gate.raised_kb = Max(gate.raised_kb, work_mem_kb);
 }
 
 void ReleaseGates(const Tracker* tracker) {

@@ -25,6 +25,8 @@ struct Tracker;
 enum class RaiseAt : uint8_t {
   kCall = 0,        // when the node is called
   kFirstInput = 1,  // when its first input row has come: an aggregate that sorts its input
+  kRefill = 2,      // whenever a hash aggregate that has spilled works without its input: each refill sets its limits
+                    // anew, and its array of buckets alone may be larger than the session's own allow
 };
 
 struct GateInput {
@@ -36,6 +38,9 @@ struct GateInput {
 // done, when no gates are left or something else stands at one of the nodes.
 bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
               const GateInput* inputs, int input_count);
+
+// Signal context: the node has been given more since.
+void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb);
 
 // The tracker's nodes do not run any more.
 void ReleaseGates(const Tracker* tracker);

@@ -69,6 +69,18 @@ bool SortsPlainArguments(const AggState* agg) {
   return true;
 }
 
+// A spilled aggregate works under its own limit, results and transitions of its groups included.
+bool GroupsPlainly(const AggState* agg) {
+  auto* plan = reinterpret_cast<const Agg*>(agg->ss.ps.plan);
+  for (int key = 0; key < plan->numCols; ++key)
+    if (plan->grpOperators[key] >= FirstNormalObjectId) return false;
+  for (List* list : {plan->plan.targetlist, plan->plan.qual}) {
+    auto* node = reinterpret_cast<Node*>(list);
+    if (contain_mutable_functions(node) || contain_subplans(node) || CallsUsersFunction(node, nullptr)) return false;
+  }
+  return true;
+}
+
 GateInput InputOf(const Tracker* tracker, int i) {
   return {StateOf(tracker, i), i < 0 ? -1 : tracker->nodes[i].wrapper};
 }
@@ -198,7 +210,9 @@ void ReadGroupsNeed(const Tracker* tracker, ShapedNode* node) {
   if (node->spilled) {
     constexpr double kTable = 24 * 2 / 0.9;  // slots of it, at worst
     double groups = Max(1, RowsOf(tracker, node->index));
-    needed = 1.1 * groups * (agg->hashentrysize + kTable);
+    // HAVING hides groups, and what it took to spill was not enough.
+    double not_enough = (agg->ss.ps.plan->qual != NIL ? 2 : 1.2) * needed;
+    needed = Max(not_enough, 1.1 * groups * (agg->hashentrysize + kTable));
   }
   node->needed_kb = static_cast<float>(1.05 * needed / 1024);
 }
@@ -250,7 +264,8 @@ bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind) {
       return join != nullptr && !join->js.ps.plan->parallel_aware && join->hj_HashTable == nullptr;
     }
     case NeedKind::kGroups:
-      return IsA(state, AggState) && reinterpret_cast<AggState*>(state)->hash_mem_limit > 0;
+      return IsA(state, AggState) && reinterpret_cast<AggState*>(state)->hash_mem_limit > 0 &&
+             GroupsPlainly(reinterpret_cast<AggState*>(state));
     case NeedKind::kStore:
       return IsA(state, MaterialState) && reinterpret_cast<MaterialState*>(state)->eflags != 0;
     case NeedKind::kCte:
@@ -274,7 +289,7 @@ bool GiveNode(Tracker* tracker, int shaped, double limit_kb) {
   if (kb <= work_mem || state == nullptr) return false;
   switch (node.kind) {
     case NeedKind::kGroups:
-      return GiveGroups(reinterpret_cast<AggState*>(state), kb);
+      return GiveByGate(tracker, shaped, kb, RaiseAt::kRefill) && GiveGroups(reinterpret_cast<AggState*>(state), kb);
     case NeedKind::kCte:
       return GiveCte(tracker, reinterpret_cast<CteScanState*>(state), kb);
     case NeedKind::kDistinct: {

@@ -315,6 +315,7 @@ void NoteGrown(Tracker* tracker, int index, double limit_kb, double more_kb) {
     ShapedNode* node = &tracker->memory.nodes[n];
     if (node->index != index) continue;
     node->limit_kb = static_cast<float>(limit_kb);
+    RaiseGate(tracker, n, WorkMemFor(limit_kb, node->hash_limit));
     node->held_kb += static_cast<float>(more_kb);
     node->settled = false;
     if (!node->shaped) ++tracker->memory.shaped;
