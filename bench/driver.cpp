@@ -32,6 +32,7 @@ const Bench kBenches[] = {
     {"planning", "planning time of joins and point queries against nothing loaded", RunPlanning},
     {"prefetch", "cold index scans with blocks asked for ahead, against nothing loaded", RunPrefetch},
     {"memory-query", "memory for the nodes of single statements: gain, peak, spills", RunMemoryQuery},
+    {"memory-mixed", "many clients in a memory control group, against ever larger work_mem", RunMemoryMixed},
 };
 
 void PrintUsage() {

@@ -55,6 +55,7 @@ Verdict RunPlanning(const Options& options);
 Verdict RunSubplans(const Options& options);
 Verdict RunPrefetch(const Options& options);
 Verdict RunMemoryQuery(const Options& options);
+Verdict RunMemoryMixed(const Options& options);
 
 // Order statistics of a sample; quantiles interpolate linearly. An empty sample gives NaN.
 double Quantile(std::vector<double> sample, double share);

@@ -125,7 +125,7 @@ for my $version ('v1', 'v2')
 	my ($second) = hold();
 	my $waiter = $node->background_psql('postgres', on_error_stop => 0);
 	$waiter->query_safe("SET query_shaper.admission = on; SET query_shaper.admission_min_time = 0; SET query_shaper.admission_timeout = '1h'");
-	$waiter->query_until(qr/begun/, "\\echo begun\n$sort LIMIT 1;\n\\echo ended\n");
+	$waiter->query_until(qr/begun/, "\\echo begun\nSELECT count(*) FROM ($sort OFFSET 0) s;\n\\echo ended\n");
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM query_shaper.activity WHERE state = 'queued'"), "$version: a statement waits");
 	set_group($version, 512 * $mb, 1 * $mb, 0);
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM query_shaper.activity WHERE state = 'queued'"), "$version: until the limit is raised");

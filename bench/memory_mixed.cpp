@@ -1,0 +1,415 @@
+// memory-mixed: analytic and short statements of many clients at once, the whole server in a memory control group (v1).
+//
+// Servers with nothing loaded and ever larger work_mem against ours with a pool: the same statements in the same order
+// from each client. Temporary files and the page cache compete for the same memory, as in a container.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <pqxx/pqxx>
+#include <random>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "driver_templates.h"
+#include "duel.h"
+
+namespace query_shaper::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A group of its own below the root; gone with the object, when all processes in it have ended.
+class MemoryGroup {
+ public:
+  explicit MemoryGroup(const std::string& name, double limit_mb) : path_("/sys/fs/cgroup/memory/" + name) {
+    if (!fs::create_directory(path_)) throw std::runtime_error("could not make " + path_.string());
+    SetLimit(limit_mb);
+  }
+  ~MemoryGroup() {
+    std::error_code ignored;
+    for (int i = 0; i < 100 && !fs::remove(path_, ignored); i++) usleep(100000);
+  }
+  MemoryGroup(const MemoryGroup&) = delete;
+  MemoryGroup& operator=(const MemoryGroup&) = delete;
+
+  void SetLimit(double mb) { Write("memory.limit_in_bytes", std::to_string(static_cast<long long>(mb * 1048576))); }
+  void Take(int pid) { Write("cgroup.procs", std::to_string(pid)); }
+  double Read(const std::string& file) const {
+    std::ifstream in(path_ / file);
+    double value = -1;
+    in >> value;
+    return value;
+  }
+  // How often the kernel had to kill.
+  double Kills() const {
+    std::ifstream in(path_ / "memory.oom_control");
+    std::string word;
+    double value = 0;
+    while (in >> word >> value)
+      if (word == "oom_kill") return value;
+    return 0;
+  }
+
+ private:
+  void Write(const std::string& file, const std::string& text) {
+    std::ofstream out(path_ / file);
+    out << text << std::flush;
+    if (!out) throw std::runtime_error("could not write " + (path_ / file).string());
+  }
+  fs::path path_;
+};
+
+int PostmasterOf(const Cluster& cluster) {
+  std::ifstream in(cluster.dir() + "/data/postmaster.pid");
+  int pid = 0;
+  in >> pid;
+  return pid;
+}
+
+std::vector<int> ChildrenOf(int parent) {
+  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  std::vector<int> children;
+  for (int pid; in >> pid;) children.push_back(pid);
+  return children;
+}
+
+// Anonymous memory of a process in kB: what is private to it, without shared buffers and files.
+double PrivateKb(int pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.rfind("RssAnon:", 0) == 0) return std::strtod(line.c_str() + 8, nullptr);
+  return 0;
+}
+
+struct Statement {
+  std::string name, sql;
+};
+
+struct Load {
+  std::vector<std::vector<Statement>> analytic;  // per client
+  std::vector<Statement> shorts;
+  int short_clients = 2;
+};
+
+struct Figures {
+  std::string name;
+  double seconds = 0, statements = 0, mean_ms = 0, temp_mb = 0, peak_mb = 0, idle_mb = 0, kills = 0, errors = 0;
+  double short_p50 = 0, short_p95 = 0, short_count = 0, reserved_mb = 0;
+  std::map<std::string, std::vector<double>> by_name;
+  double PerMinute() const { return statements / seconds * 60; }
+};
+
+// Looks at all backends every few milliseconds.
+class Watcher {
+ public:
+  Watcher(int postmaster, const std::set<int>& mine) : postmaster_(postmaster), known_(mine) {
+    thread_ = std::thread([this] {
+      while (!done_) {
+        Look();
+        usleep(20000);
+      }
+    });
+  }
+  ~Watcher() { Stop(); }
+  void Stop() {
+    done_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  double peak_mb() const { return peak_kb_ / 1024; }
+
+ private:
+  void Look() {
+    double sum = 0;
+    for (const int pid : ChildrenOf(postmaster_))
+      if (known_.count(pid) > 0 || IsBackend(pid)) sum += PrivateKb(pid);
+    peak_kb_ = std::max(peak_kb_, sum);
+  }
+  // Clients' and parallel workers', by the title; not the server's own helpers.
+  bool IsBackend(int pid) {
+    if (others_.count(pid) > 0) return false;
+    std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline");
+    std::string title;
+    std::getline(in, title);
+    const bool backend = title.find("bench") != std::string::npos ||
+                         title.find("postgres: postgres") != std::string::npos ||
+                         title.find("parallel worker") != std::string::npos;
+    (backend ? known_ : others_).insert(pid);
+    return backend;
+  }
+  int postmaster_;
+  std::set<int> known_, others_;
+  double peak_kb_ = 0;
+  std::atomic<bool> done_ = false;
+  std::thread thread_;
+};
+
+double TempMb(const std::string& connection_text) {
+  pqxx::connection connection(connection_text);
+  pqxx::nontransaction session(connection);
+  // What ended sessions have counted arrives when they end.
+  return session.exec1("SELECT sum(temp_bytes) / 1048576.0 FROM pg_stat_database")[0].as<double>();
+}
+
+struct Client {
+  std::vector<double> times;
+  std::vector<std::string> names;
+  int errors = 0;
+  std::string message;
+};
+
+void RunList(const std::string& connection_text, const std::vector<Statement>& statements, const std::string& settings,
+             Client* client) {
+  std::unique_ptr<pqxx::connection> connection;
+  for (const Statement& statement : statements) {
+    const double before = NowMs();
+    try {
+      if (connection == nullptr) {
+        connection = std::make_unique<pqxx::connection>(connection_text);
+        pqxx::nontransaction(*connection).exec(settings);
+      }
+      pqxx::nontransaction(*connection).exec(statement.sql);
+    } catch (const std::exception& error) {
+      ++client->errors;
+      client->message = error.what();
+      connection.reset();
+      usleep(500000);
+    }
+    client->times.push_back(NowMs() - before);
+    client->names.push_back(statement.name);
+  }
+}
+
+Figures RunLoad(const std::string& name, Cluster* cluster, MemoryGroup* group, const Load& load,
+                const std::string& database, const std::string& settings) {
+  Figures figures;
+  figures.name = name;
+  const std::string connection = cluster->Connection(database);
+  const double temp_before = TempMb(connection), kills_before = group->Kills();
+  std::vector<Client> clients(load.analytic.size()), shorts(static_cast<size_t>(load.short_clients));
+  std::atomic<bool> done = false;
+  std::vector<std::thread> threads, short_threads;
+  Watcher watcher(PostmasterOf(*cluster), {});
+  const double before = NowMs();
+  for (size_t c = 0; c < clients.size(); c++)
+    threads.emplace_back([&, c] { RunList(connection, load.analytic[c], settings, &clients[c]); });
+  for (size_t c = 0; c < shorts.size(); c++)
+    short_threads.emplace_back([&, c] {
+      std::mt19937_64 random(c);
+      while (!done) {
+        RunList(connection, {load.shorts[random() % load.shorts.size()]}, settings, &shorts[c]);
+        usleep(20000);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  figures.seconds = (NowMs() - before) / 1000;
+  done = true;
+  for (std::thread& thread : short_threads) thread.join();
+  watcher.Stop();
+  figures.peak_mb = watcher.peak_mb();
+  double sum_ms = 0;
+  for (const Client& client : clients) {
+    figures.errors += client.errors;
+    if (client.errors > 0) std::printf("  %s: %s\n", name.c_str(), client.message.c_str());
+    for (size_t i = 0; i < client.times.size(); i++) {
+      sum_ms += client.times[i];
+      figures.by_name[client.names[i]].push_back(client.times[i]);
+    }
+    figures.statements += static_cast<double>(client.times.size() - static_cast<size_t>(client.errors));
+  }
+  figures.mean_ms = sum_ms / std::max(1.0, figures.statements);
+  std::vector<double> short_times;
+  for (const Client& client : shorts) {
+    figures.errors += client.errors;
+    short_times.insert(short_times.end(), client.times.begin(), client.times.end());
+  }
+  figures.short_count = static_cast<double>(short_times.size());
+  figures.short_p50 = Quantile(short_times, 0.5);
+  figures.short_p95 = Quantile(short_times, 0.95);
+  figures.temp_mb = TempMb(connection) - temp_before;
+  figures.kills = group->Kills() - kills_before;
+  std::printf(
+      "  %-12s %6.1f s  %6.1f/min  mean %7.0f ms  temp %7.0f MB  private peak %6.0f MB  short p50 %5.1f p95 %6.1f "
+      "ms (%.0f)  kills %.0f errors %.0f\n",
+      name.c_str(), figures.seconds, figures.PerMinute(), figures.mean_ms, figures.temp_mb, figures.peak_mb,
+      figures.short_p50, figures.short_p95, figures.short_count, figures.kills, figures.errors);
+  std::fflush(stdout);
+  return figures;
+}
+
+Load MakeLoad(const Options& options, size_t clients, size_t each) {
+  Load load;
+  std::vector<Statement> statements;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(options.root + "/bench/mixed")) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    const Statement statement = {file.stem(), ReadText(file)};
+    (statement.name.rfind("short", 0) == 0 ? load.shorts : statements).push_back(statement);
+  }
+  std::mt19937_64 random(options.seed());
+  for (size_t c = 0; c < clients; c++) {
+    std::vector<Statement> list;
+    while (list.size() < each) {
+      std::vector<Statement> round = statements;
+      std::shuffle(round.begin(), round.end(), random);
+      list.insert(list.end(), round.begin(), round.end());
+    }
+    list.resize(each);
+    load.analytic.push_back(list);
+  }
+  return load;
+}
+
+Json ToJson(const Figures& figures) {
+  Json json;
+  json.Set("name", figures.name)
+      .Set("seconds", figures.seconds)
+      .Set("per_minute", figures.PerMinute())
+      .Set("mean_ms", figures.mean_ms)
+      .Set("temp_mb", figures.temp_mb)
+      .Set("private_peak_mb", figures.peak_mb)
+      .Set("short_p50_ms", figures.short_p50)
+      .Set("short_p95_ms", figures.short_p95)
+      .Set("short_statements", figures.short_count)
+      .Set("oom_kills", figures.kills)
+      .Set("errors", figures.errors);
+  Json queries;
+  for (const auto& [name, times] : figures.by_name) queries.Set(name, Json::Array(times));
+  return json.Set("analytic_ms", queries);
+}
+
+// One server after the other, each in the group: a copy of the data directory is made anew.
+class Housed {
+ public:
+  Housed(const Options& options, const DataTemplate& data, const std::string& preload,
+         const std::vector<std::string>& settings, double limit_mb)
+      : group("query_shaper_bench_" + std::to_string(getpid()), limit_mb) {
+    setenv("TEMPLATE", data.dir().c_str(), 1);
+    cluster = std::make_unique<Cluster>(options, "mixed", preload, settings);
+    unsetenv("TEMPLATE");
+    const int postmaster = PostmasterOf(*cluster);
+    group.Take(postmaster);
+    for (const int pid : ChildrenOf(postmaster)) group.Take(pid);
+  }
+  MemoryGroup group;  // outlives the server
+  std::unique_ptr<Cluster> cluster;
+};
+
+std::vector<std::string> SplitList(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::stringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+// How long until the pool shows a changed limit; -1: longer than ten seconds.
+double FollowedAfterMs(Housed* housed, const std::string& database, double limit_mb, double shared_mb) {
+  pqxx::connection connection(housed->cluster->Connection(database));
+  pqxx::nontransaction session(connection);
+  housed->group.SetLimit(limit_mb);
+  const double before = NowMs();
+  while (NowMs() - before < 10000) {
+    const double kb = session.exec1("SELECT capacity FROM query_shaper.pool WHERE resource = 'memory'")[0].as<double>();
+    if (std::abs(kb - (limit_mb - shared_mb) * 1024) < 1) return NowMs() - before;
+    usleep(20000);
+  }
+  return -1;
+}
+
+bool JudgeAll(const std::vector<Figures>& all, double pool_mb) {
+  const Figures *best = nullptr, *ours = nullptr;
+  for (const Figures& figures : all) {
+    if (figures.name == "shaped") ours = &figures;
+    if (figures.name.rfind("stock", 0) != 0 || figures.kills + figures.errors > 0) continue;
+    if (best == nullptr || figures.PerMinute() > best->PerMinute()) best = &figures;
+  }
+  if (best == nullptr || ours == nullptr) return true;
+  std::printf("best of stock: %s\n", best->name.c_str());
+  const double throughput = ours->PerMinute() / best->PerMinute(), response = ours->mean_ms / best->mean_ms;
+  bool met = Check("throughput against the best of stock (or mean response at most 0.7)",
+                   response <= 0.7 ? std::max(1.2, throughput) : throughput, 1.2, 1e9);
+  std::printf("  throughput %.2f, mean response %.2f\n", throughput, response);
+  met &= Check("temporary bytes against the best of stock", ours->temp_mb / std::max(1.0, best->temp_mb), 0, 0.4);
+  met &= Check("peak of the backends' private memory over the pool", ours->peak_mb / pool_mb, 0, 1.05);
+  met &= Check("p95 of short statements against the best of stock", ours->short_p95 / best->short_p95, 0, 1.0);
+  return met;
+}
+
+}  // namespace
+
+Verdict RunMemoryMixed(const Options& options) {
+  const double limit_mb = options.Number("limit", 2048), pool_mb = options.Number("pool", 1024);
+  const double shared_mb = options.Number("shared-buffers", 256);
+  const auto clients = static_cast<size_t>(options.Number("clients", 6)),
+             each = static_cast<size_t>(options.Number("each", 8));
+  const Load load = MakeLoad(options, clients, each);
+  const DataTemplate data(options, {"errorprone", "gene", "stats"});
+  std::vector<std::string> common = {"shared_buffers = '" + std::to_string(static_cast<int>(shared_mb)) + "MB'",
+                                     "max_connections = 40",
+                                     "autovacuum = off",
+                                     "jit = off",
+                                     "checkpoint_timeout = '1h'",
+                                     "max_parallel_workers_per_gather = 0"};
+  std::vector<Figures> all;
+  Json runs = Json::Array();
+  const std::string sweep = options.Text("work-mem", "4,16,64,128,256");
+  for (const std::string& work_mem : SplitList(sweep, ',')) {
+    if (work_mem == "none") continue;
+    std::vector<std::string> settings = common;
+    settings.push_back("work_mem = '" + work_mem + "MB'");
+    Housed housed(options, data, "", settings, limit_mb);
+    all.push_back(RunLoad("stock " + work_mem + "MB", housed.cluster.get(), &housed.group, load, "gene", ""));
+    runs.Push(ToJson(all.back()));
+  }
+  double followed_ms = -1;
+  if (!options.Has("stock-only")) {
+    std::vector<std::string> settings = common;
+    settings.push_back("work_mem = '4MB'");
+    settings.push_back("query_shaper.memory_pool = 'auto'");
+    for (const std::string& line : SplitList(options.Text("setting", ""), ';')) settings.push_back(line);
+    Housed housed(options, data, "query_shaper", settings, limit_mb);
+    {
+      pqxx::connection connection(housed.cluster->Connection("gene"));
+      pqxx::nontransaction session(connection);
+      session.exec("CREATE EXTENSION IF NOT EXISTS query_shaper");
+      FollowedAfterMs(&housed, "gene", limit_mb, shared_mb);
+      followed_ms = std::max(FollowedAfterMs(&housed, "gene", limit_mb - 512, shared_mb),
+                             FollowedAfterMs(&housed, "gene", limit_mb, shared_mb));
+      session.exec("ALTER SYSTEM SET query_shaper.memory_pool = '" + std::to_string(static_cast<int>(pool_mb)) + "MB'");
+      session.exec("SELECT pg_reload_conf()");
+    }
+    const std::string ours = options.Text("ours", "");
+    for (const std::string& name : SplitList(options.Text("rounds", "first,shaped"), ',')) {
+      all.push_back(RunLoad(name, housed.cluster.get(), &housed.group, load, "gene", ours));
+      runs.Push(ToJson(all.back()));
+      pqxx::connection connection(housed.cluster->Connection("gene"));
+      pqxx::nontransaction session(connection);
+      session.exec("SELECT query_shaper.flush()");
+      for (const auto& row :
+           session.exec("SELECT action, verdict, count(*) FROM query_shaper.events GROUP BY 1, 2 ORDER BY 1, 2"))
+        std::printf("    %s %s %s\n", row[0].c_str(), row[1].c_str(), row[2].c_str());
+      const double left =
+          session.exec1("SELECT reserved FROM query_shaper.pool WHERE resource = 'memory'")[0].as<double>();
+      if (left > 0) std::printf("    %0.f kB are reserved though nothing runs\n", left);
+    }
+  }
+  bool met = JudgeAll(all, pool_mb);
+  if (!options.Has("stock-only")) met &= Check("the pool follows a changed limit, ms", followed_ms, 0, 2000);
+  Json result;
+  result.Set("limit_mb", limit_mb).Set("pool_mb", pool_mb).Set("followed_ms", followed_ms).Set("runs", runs);
+  WriteResult(options, "memory-mixed", result);
+  return met ? Verdict::kMet : Verdict::kMissed;
+}
+
+}  // namespace query_shaper::bench

@@ -1,0 +1,1 @@
+SELECT count(*), max(accession) FROM accessions WHERE gid = 7157;
