@@ -55,9 +55,11 @@ sub load
 	until ($enough->())
 	{
 		my $out = '';
+		local $ENV{PGAPPNAME} = 'pgbench';
 		my $run = IPC::Run::start(
 			[ 'pgbench', '-n', '-c', $clients, '-j', 2, '-T', 5, '--random-seed', ++$rounds, '-h', $node->host, '-p', $node->port, @files, 'postgres' ],
 			'<', \undef, '>', \$out, '2>', \$out, IPC::Run::timeout(600));
+		$ENV{PGAPPNAME} = 'harm';
 		while ($run->pumpable)
 		{
 			$harm->();
@@ -80,6 +82,7 @@ quiet('after cancels and ended sessions');
 cmp_ok($node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = 'queued_total'"), '>', 0, 'some had waited in line');
 cmp_ok($node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = 'reservations_short_total'"), '>', 0, 'and some got less than they wanted');
 
+cmp_ok(log_count($node, qr/canceling statement due to user request/), '>', 0, 'statements were cancelled');
 is(log_count($node, qr/PANIC|terminated by signal (?!9)|TRAP/), 0, 'no crash of its own');
 $node->stop;
 done_testing();
