@@ -92,7 +92,9 @@ void FindGroups() {
 #ifdef QUERY_SHAPER_FAULT_POINTS
   // Tests without rights on control groups have folders of the same form.
   if (settings::fake_group != nullptr && settings::fake_group[0] != '\0') {
-    MemoryGroup* const fake = strstr(settings::fake_group, "v2") != nullptr ? &groups.v2 : &groups.v1;
+    const size_t length = strlen(settings::fake_group);
+    const bool v2 = length >= 3 && strcmp(settings::fake_group + length - 3, "/v2") == 0;
+    MemoryGroup* const fake = v2 ? &groups.v2 : &groups.v1;
     groups = MemoryGroups{};
     strlcpy(fake->path, settings::fake_group, sizeof fake->path);
     fake->mount_length = static_cast<int>(strlen(fake->path));
