@@ -43,7 +43,7 @@ SELECT query_shaper.report(:query_id, 'pdf');
 SELECT query_shaper.report(:query_id, NULL);
 DO $$
 BEGIN
-  PERFORM query_shaper.report(42::bigint);
+  PERFORM query_shaper.report(4242::bigint);
 EXCEPTION WHEN undefined_object THEN RAISE NOTICE '%', SQLERRM;
 END $$;
 

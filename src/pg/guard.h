@@ -108,6 +108,20 @@ bool Advise(const char* what, Advice&& advice) {
   return false;
 }
 
+// Runs body(), which calls nothing of PostgreSQL that raises; false when it throws, and why.
+template <class Body>
+bool Quietly(char* failure, size_t failure_bytes, Body&& body) noexcept {
+  try {
+    body();
+    return true;
+  } catch (const std::exception& e) {
+    std::snprintf(failure, failure_bytes, "%s", e.what());
+  } catch (...) {
+    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
+  }
+  return false;
+}
+
 }  // namespace query_shaper::pg
 
 // Defines an SQL-callable function whose body is C++.

@@ -119,19 +119,7 @@ my @queries = (
 	[ 'update from', $nested, 'WITH w AS (UPDATE item i SET v = n.b FROM keys n WHERE i.k = n.a RETURNING i.id) SELECT count(DISTINCT id) FROM w' ],
 );
 
-sub both
-{
-	my ($settings, $body) = @_;
-	my @results;
-	for my $prefetch ('off', 'on')
-	{
-		push @results, "SET LOCAL query_shaper.prefetch = $prefetch;\n\\echo == $prefetch\nSAVEPOINT s; $body ROLLBACK TO s;\n";
-	}
-	my $output = $node->safe_psql('postgres', "$settings BEGIN ISOLATION LEVEL REPEATABLE READ;\n" . join('', @results) . 'ROLLBACK;');
-	my (undef, $stock, $ours) = split /^== (?:off|on)$/m, $output, 3;
-	s/^\n|\n$//g for $stock, $ours;
-	return ($stock, $ours);
-}
+sub both { return prefetched_both_ways($node, @_); }
 
 for my $case (@queries)
 {

@@ -7,7 +7,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start run_correlated estimate_of);
+our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start run_correlated estimate_of prefetched_both_ways);
 
 # A statement of some milliseconds; the constant changes, the fingerprint does not.
 our $statement = 'SELECT count(*), sum(v) FROM sample WHERE k = %d /* measured */';
@@ -138,6 +138,21 @@ sub log_count
 	my $text = substr(slurp_file($node->logfile), $offset // 0);
 	my @found = $text =~ /$pattern/g;
 	return scalar @found;
+}
+
+# Output of the statements without prefetching and with it, in one transaction that is rolled back.
+sub prefetched_both_ways
+{
+	my ($node, $settings, $body) = @_;
+	my @results;
+	for my $prefetch ('off', 'on')
+	{
+		push @results, "SET LOCAL query_shaper.prefetch = $prefetch;\n\\echo == $prefetch\nSAVEPOINT s; $body ROLLBACK TO s;\n";
+	}
+	my $output = $node->safe_psql('postgres', "$settings BEGIN ISOLATION LEVEL REPEATABLE READ;\n" . join('', @results) . 'ROLLBACK;');
+	my (undef, $stock, $ours) = split /^== (?:off|on)$/m, $output, 3;
+	s/^\n|\n$//g for $stock, $ours;
+	return ($stock, $ours);
 }
 
 1;

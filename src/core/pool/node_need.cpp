@@ -67,6 +67,14 @@ double BitmapPages(const PlanTree& plan, int node, double rows) {
   return std::min(rows, pages * (1 - std::exp(-rows / pages)));
 }
 
+// Rows kept in the order in which they came.
+void Store(NodeNeed* need, NeedKind kind, double rows, double width) {
+  need->kind = kind;
+  need->spills = true;
+  need->kb = rows * StoreRowBytes(width) / kKb;
+  need->spill_kb = SpilledKb(rows, width);
+}
+
 void Interval(NodeNeed* need, double log_sd) {
   double factor = std::exp(kQuantile90 * std::min(log_sd, kMostLogSd));
   need->low_kb = need->kb / factor;
@@ -164,22 +172,13 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
       }
       break;
     case Operator::kMaterial:
-      need.kind = NeedKind::kStore;
-      need.spills = true;
-      need.kb = rows * StoreRowBytes(width) / kKb;
-      need.spill_kb = SpilledKb(rows, width);
+      Store(&need, NeedKind::kStore, rows, width);
       break;
     case Operator::kCteScan:
-      need.kind = NeedKind::kCte;
-      need.spills = true;
-      need.kb = rows * StoreRowBytes(Width(plan, i)) / kKb;
-      need.spill_kb = SpilledKb(rows, Width(plan, i));
+      Store(&need, NeedKind::kCte, rows, Width(plan, i));
       break;
     case Operator::kWindowAgg:
-      need.kind = NeedKind::kWindow;
-      need.spills = true;
-      need.kb = rows * StoreRowBytes(width) / kKb;
-      need.spill_kb = SpilledKb(rows, width);
+      Store(&need, NeedKind::kWindow, rows, width);
       break;
     case Operator::kBitmapHeapScan:
       need.kind = NeedKind::kBitmap;
@@ -198,10 +197,7 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
       }
       break;
     case Operator::kRecursiveUnion:
-      need.kind = NeedKind::kRecursive;
-      need.spills = true;
-      need.kb = rows * StoreRowBytes(Width(plan, i)) / kKb;
-      need.spill_kb = SpilledKb(rows, Width(plan, i));
+      Store(&need, NeedKind::kRecursive, rows, Width(plan, i));
       break;
     default:
       break;

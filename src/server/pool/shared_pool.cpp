@@ -211,9 +211,10 @@ int PoolReserve(const PoolClaim& claim, PoolGrant* grant) {
   pg_write_barrier();
   const int generation = OpenHolding(&place->held[kPoolMemory], grant->memory_kb);
   Count(kMetricReservations);
-  if (claim.want_kb > grant->memory_kb) Count(kMetricReservationsShort);
-  if (claim.want_kb > grant->memory_kb)
+  if (claim.want_kb > grant->memory_kb) {
+    Count(kMetricReservationsShort);
     Count(kMetricPoolUnmetKb, static_cast<uint64_t>(claim.want_kb - grant->memory_kb));
+  }
   if (claim.workers > grant->workers)
     Count(kMetricPoolUnmetWorkers, static_cast<uint64_t>(claim.workers - grant->workers));
   return HandleOf(index, generation);

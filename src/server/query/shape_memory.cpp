@@ -101,20 +101,23 @@ void ListNeeds(Tracker* tracker) {
   MemoryShape* shape = &tracker->memory;
   shape->count = shape->shaped = 0;
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
-  pg::Advise("predict memory", [&] {
-    for (int i = 0; i < tracker->plan.count && shape->count < kShapedNodes; ++i) {
-      int held = HeldRowsOf(tracker->plan, i);
-      double log_sd = RowsLogSd(tracker->plan, held, RowsLearned(note, tracker->plan, held));
-      double processes = ProcessesOf(tracker, i);
-      if (!HoldsRows(tracker, i)) continue;
-      NodeNeed need = NeedOf(tracker, i, log_sd, processes);
-      if (need.kind == NeedKind::kNone) continue;
-      // One table for all of them.
-      if (need.kind == NeedKind::kHash && tracker->plan.nodes[i].parallel_aware) processes = 1;
-      needs[shape->count] = need;
-      AddNode(tracker, note, i, need, processes);
-    }
-  });
+  for (int i = 0; i < tracker->plan.count && shape->count < kShapedNodes; ++i) {
+    if (!HoldsRows(tracker, i)) continue;
+    int held = HeldRowsOf(tracker->plan, i);
+    double processes = ProcessesOf(tracker, i);
+    NodeNeed need;
+    // What is asked of PostgreSQL about a node may raise: it is asked outside.
+    if (!pg::Advise("predict memory", [&] {
+          double log_sd = RowsLogSd(tracker->plan, held, RowsLearned(note, tracker->plan, held));
+          need = NeedOf(tracker, i, log_sd, processes);
+        }))
+      break;
+    if (need.kind == NeedKind::kNone) continue;
+    // One table for all of them.
+    if (need.kind == NeedKind::kHash && tracker->plan.nodes[i].parallel_aware) processes = 1;
+    needs[shape->count] = need;
+    AddNode(tracker, note, i, need, processes);
+  }
   uint64_t names[kShapedNodes];
   for (int n = 0; n < shape->count; ++n) names[n] = shape->nodes[n].name;
   RecallNeeds(names, shape->count, histories);

@@ -2,6 +2,7 @@
 #include "pg/pg.h"
 
 #include "server/scan/batch_state.h"
+#include "server/scan/prefetch_explain.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 extern "C" {
@@ -28,20 +29,11 @@ void ExplainBatch(CustomScanState* scan, List*, ExplainState* explain) {
   if (explain->format == EXPLAIN_FORMAT_TEXT) {
     // Costs off means that what differs from run to run is not wanted.
     if (!explain->costs) return;
-    appendStringInfoSpaces(explain->str, explain->indent * 2);
-    appendStringInfo(explain->str,
-                     "Prefetched: " INT64_FORMAT "  Used: " INT64_FORMAT "  Wasted: " INT64_FORMAT
-                     "  Late: " INT64_FORMAT "  Rows Ahead: %d\n",
-                     static_cast<int64>(figures.asked), static_cast<int64>(figures.used),
-                     static_cast<int64>(figures.wasted), static_cast<int64>(state->look.late), state->look.highest);
+    ExplainFigures(figures, state->look.late, explain);
+    appendStringInfo(explain->str, "  Rows Ahead: %d\n", state->look.highest);
     return;
   }
-  ExplainPropertyInteger("Prefetched Blocks", nullptr, figures.asked, explain);
-  ExplainPropertyInteger("Prefetch Requests", nullptr, figures.requests, explain);
-  ExplainPropertyInteger("Prefetches Used", nullptr, figures.used, explain);
-  ExplainPropertyInteger("Prefetches Wasted", nullptr, figures.wasted, explain);
-  ExplainPropertyInteger("Prefetches Late", nullptr, state->look.late, explain);
-  ExplainPropertyInteger("Prefetches Failed", nullptr, figures.failed, explain);
+  ExplainFigures(figures, state->look.late, explain);
   ExplainPropertyInteger("Rows Ahead", nullptr, state->look.highest, explain);
   ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
 }
@@ -49,13 +41,7 @@ void ExplainBatch(CustomScanState* scan, List*, ExplainState* explain) {
 void ReportBatch(const BatchState* state) {
   if (!state->watching || shared == nullptr) return;
   const PrefetchFigures& figures = state->figures;
-  if (figures.asked > 0) {
-    Count(kMetricPrefetches, static_cast<uint64_t>(figures.asked));
-    Count(kMetricPrefetchesUsed, static_cast<uint64_t>(figures.used));
-    Count(kMetricPrefetchesWasted, static_cast<uint64_t>(figures.wasted));
-    Count(kMetricPrefetchesLate, static_cast<uint64_t>(state->look.late));
-    Count(kMetricPrefetchesFailed, static_cast<uint64_t>(figures.failed));
-  }
+  CountFigures(figures, state->look.late);
   bool mattered =
       figures.asked >= kBatchWorthAnEvent || (figures.asked == 0 && state->look.waited >= kBatchWorthAnEvent);
   if (!mattered || IsParallelWorker()) return;

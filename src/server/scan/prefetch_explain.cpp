@@ -32,6 +32,33 @@ void TeachModel(const PrefetchScanState* state) {
 
 }  // namespace
 
+void ExplainFigures(const PrefetchFigures& figures, int64_t late, ExplainState* explain) {
+  if (explain->format == EXPLAIN_FORMAT_TEXT) {
+    appendStringInfoSpaces(explain->str, explain->indent * 2);
+    appendStringInfo(explain->str,
+                     "Prefetched: " INT64_FORMAT "  Used: " INT64_FORMAT "  Wasted: " INT64_FORMAT
+                     "  Late: " INT64_FORMAT,
+                     static_cast<int64>(figures.asked), static_cast<int64>(figures.used),
+                     static_cast<int64>(figures.wasted), static_cast<int64>(late));
+    return;
+  }
+  ExplainPropertyInteger("Prefetched Blocks", nullptr, figures.asked, explain);
+  ExplainPropertyInteger("Prefetch Requests", nullptr, figures.requests, explain);
+  ExplainPropertyInteger("Prefetches Used", nullptr, figures.used, explain);
+  ExplainPropertyInteger("Prefetches Wasted", nullptr, figures.wasted, explain);
+  ExplainPropertyInteger("Prefetches Late", nullptr, late, explain);
+  ExplainPropertyInteger("Prefetches Failed", nullptr, figures.failed, explain);
+}
+
+void CountFigures(const PrefetchFigures& figures, int64_t late) {
+  if (figures.asked <= 0) return;
+  Count(kMetricPrefetches, static_cast<uint64_t>(figures.asked));
+  Count(kMetricPrefetchesUsed, static_cast<uint64_t>(figures.used));
+  Count(kMetricPrefetchesWasted, static_cast<uint64_t>(figures.wasted));
+  Count(kMetricPrefetchesLate, static_cast<uint64_t>(late));
+  Count(kMetricPrefetchesFailed, static_cast<uint64_t>(figures.failed));
+}
+
 void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   const auto* state = reinterpret_cast<const PrefetchScanState*>(scan);
   if (!explain->analyze || !state->watching) return;
@@ -41,13 +68,8 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   if (explain->format == EXPLAIN_FORMAT_TEXT) {
     // Costs off means that what differs from run to run is not wanted.
     if (!explain->costs) return;
-    appendStringInfoSpaces(explain->str, explain->indent * 2);
-    appendStringInfo(explain->str,
-                     "Prefetched: " INT64_FORMAT "  Used: " INT64_FORMAT "  Wasted: " INT64_FORMAT
-                     "  Late: " INT64_FORMAT "  Distance: %d  Pattern: %s\n",
-                     static_cast<int64>(figures.asked), static_cast<int64>(figures.used),
-                     static_cast<int64>(figures.wasted), static_cast<int64>(state->look.late), state->look.highest,
-                     pattern);
+    ExplainFigures(figures, state->look.late, explain);
+    appendStringInfo(explain->str, "  Distance: %d  Pattern: %s\n", state->look.highest, pattern);
     if (predicted.asked > 0) {
       appendStringInfoSpaces(explain->str, explain->indent * 2);
       appendStringInfo(explain->str, "Predicted: " INT64_FORMAT "  Used: " INT64_FORMAT "  Late: " INT64_FORMAT "\n",
@@ -56,12 +78,7 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
     }
     return;
   }
-  ExplainPropertyInteger("Prefetched Blocks", nullptr, figures.asked, explain);
-  ExplainPropertyInteger("Prefetch Requests", nullptr, figures.requests, explain);
-  ExplainPropertyInteger("Prefetches Used", nullptr, figures.used, explain);
-  ExplainPropertyInteger("Prefetches Wasted", nullptr, figures.wasted, explain);
-  ExplainPropertyInteger("Prefetches Late", nullptr, state->look.late, explain);
-  ExplainPropertyInteger("Prefetches Failed", nullptr, figures.failed, explain);
+  ExplainFigures(figures, state->look.late, explain);
   ExplainPropertyInteger("Predicted Blocks", nullptr, predicted.asked, explain);
   ExplainPropertyInteger("Predictions Used", nullptr, predicted.used, explain);
   ExplainPropertyInteger("Predictions Late", nullptr, predicted.late, explain);
@@ -73,13 +90,7 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
 void ReportPrefetch(const PrefetchScanState* state) {
   if (!state->watching || shared == nullptr) return;
   const PrefetchFigures& figures = state->figures;
-  if (figures.asked > 0) {
-    Count(kMetricPrefetches, static_cast<uint64_t>(figures.asked));
-    Count(kMetricPrefetchesUsed, static_cast<uint64_t>(figures.used));
-    Count(kMetricPrefetchesWasted, static_cast<uint64_t>(figures.wasted));
-    Count(kMetricPrefetchesLate, static_cast<uint64_t>(state->look.late));
-    Count(kMetricPrefetchesFailed, static_cast<uint64_t>(figures.failed));
-  }
+  CountFigures(figures, state->look.late);
   const PredictionFigures predicted = PredictionsOf(state);
   if (predicted.asked > 0) {
     Count(kMetricPredictions, static_cast<uint64_t>(predicted.asked));

@@ -1,13 +1,11 @@
 #include "pg/pg.h"
 
 #include "pg/fault_point.h"
+#include "pg/guard.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/learned_rows.h"
-
-#include <cstdio>
-#include <exception>
 
 extern "C" {
 #include "access/xact.h"
@@ -74,18 +72,12 @@ bool Wanted(const DatabaseSlot* slot) {
 bool PredictQuietly(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
                     const Profile* statement, const DatabaseSlot* slot, const SequenceQuestion& question,
                     Estimate* estimate, char* failure, Size failure_bytes) noexcept {
-  try {
+  return pg::Quietly(failure, failure_bytes, [&] {
     pg::FaultPoint("predict");
     SequenceAnswer sequence;
     const bool asked = AskSequence(slot, question, exact, shape, &sequence);
     *estimate = Predict(features, exact, shape, models, statement, asked ? &sequence : nullptr);
-    return true;
-  } catch (const std::exception& e) {
-    std::snprintf(failure, failure_bytes, "%s", e.what());
-  } catch (...) {
-    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
-  }
-  return false;
+  });
 }
 
 const Models& ColdModels() noexcept {

@@ -26,6 +26,10 @@ enum class TableResult {
 // tables is taken over. Damaged ones are logged, counted and start anew.
 TableResult LoadKnowledge(DatabaseSlot* slot, bool all);
 
+// The newest stored state of a model, of its version; null when there is none, or none but the one that is known (null:
+// any). In a transaction of the caller with SPI connected.
+const bytea* NewestState(const char* model, const uint32_t* known, uint32_t* version);
+
 // Tells whether the stored models are not those that this server stored or read last: somebody restored or replaced
 // them.
 TableResult InspectTables(DatabaseSlot* slot, bool* changed);

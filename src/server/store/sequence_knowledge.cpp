@@ -2,13 +2,12 @@
 
 #include "core/predict/scale.h"
 #include "pg/fault_point.h"
+#include "pg/guard.h"
 #include "server/store/knowledge.h"
+#include "server/store/knowledge_tables.h"
 #include "server/store/row_knowledge.h"
 #include "server/store/sequence_knowledge.h"
 #include "server/store/table_call.h"
-
-#include <cstdio>
-#include <exception>
 
 extern "C" {
 #include "portability/instr_time.h"
@@ -20,15 +19,8 @@ namespace {
 
 // Null when the bytes are sound, else why not. No PostgreSQL call inside.
 bool ReadSequenceQuietly(const bytea* bytes, SequenceModel* model, char* failure, Size failure_bytes) noexcept {
-  try {
-    ReadSequence(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), model);
-    return true;
-  } catch (const std::exception& e) {
-    std::snprintf(failure, failure_bytes, "%s", e.what());
-  } catch (...) {
-    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
-  }
-  return false;
+  return pg::Quietly(failure, failure_bytes,
+                     [&] { ReadSequence(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), model); });
 }
 
 bool TrainQuietly(SequenceSlot* sequence, const instr_time& begun, int budget_ms, SequenceModel* candidate,
@@ -39,16 +31,10 @@ bool TrainQuietly(SequenceSlot* sequence, const instr_time& begun, int budget_ms
     INSTR_TIME_SUBTRACT(now, begun);
     return INSTR_TIME_GET_MILLISEC(now) < budget_ms;
   };
-  try {
+  return pg::Quietly(failure, failure_bytes, [&] {
     pg::FaultPoint("train_sequence");
     *end = TrainSlice(sequence->lessons, sequence->published, go_on, &sequence->training, candidate);
-    return true;
-  } catch (const std::exception& e) {
-    std::snprintf(failure, failure_bytes, "%s", e.what());
-  } catch (...) {
-    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
-  }
-  return false;
+  });
 }
 
 void Publish(DatabaseSlot* slot, const SequenceModel& candidate, uint32_t generation) {
@@ -157,17 +143,9 @@ void CopySequence(const DatabaseSlot* slot, SequenceModel* model) { *model = Seq
 void LoadSequence(DatabaseSlot* slot, bool all) {
   SequenceSlot* const sequence = SequenceOf(slot);
   char failure[256] = "";
-  SPI_execute(
-      "SELECT version, state FROM query_shaper.model_data WHERE name = 'sequence' AND state IS NOT NULL"
-      " ORDER BY version DESC LIMIT 1",
-      true, 1);
-  if (SPI_processed == 0) return;
-  bool null = false;
-  HeapTuple const row = SPI_tuptable->vals[0];
-  const auto version = static_cast<uint32_t>(DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null)));
-  if (!all && version == sequence->loaded_version) return;
-  const bytea* const bytes =
-      DatumGetByteaPP(PointerGetDatum(PG_DETOAST_DATUM(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null))));
+  uint32_t version = 0;
+  const bytea* const bytes = NewestState("sequence", all ? nullptr : &sequence->loaded_version, &version);
+  if (bytes == nullptr) return;
   auto* const model = static_cast<SequenceModel*>(palloc0(sizeof(SequenceModel)));
   const bool sound = ReadSequenceQuietly(bytes, model, failure, sizeof failure);
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "pg/fault_point.h"
+#include "pg/guard.h"
 #include "server/settings.h"
 #include "server/shared_needs.h"
 #include "server/store/access_knowledge.h"
@@ -9,8 +10,6 @@
 #include "server/store/sequence_knowledge.h"
 
 #include <cmath>
-#include <cstdio>
-#include <exception>
 
 namespace query_shaper {
 
@@ -68,7 +67,7 @@ bool InitQuietly(Models* models) noexcept {
 
 bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Profile* statement, Models* models,
                   const SequenceAnswer& sequence, char* failure, Size failure_bytes) noexcept {
-  try {
+  return pg::Quietly(failure, failure_bytes, [&] {
     pg::FaultPoint("learn");
     if (!record->predicted) record->made = Predict(record->features, exact, shape, *models, statement, &sequence);
     // Where it weighs nothing it was not asked before the run, and is scored all the same.
@@ -78,25 +77,11 @@ bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Profile
     if (statement != nullptr)
       LearnStatement(record->features, record->actual, EpochSeconds(record->finished), settings::half_life_s,
                      statement);
-    return true;
-  } catch (const std::exception& e) {
-    std::snprintf(failure, failure_bytes, "%s", e.what());
-  } catch (...) {
-    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
-  }
-  return false;
+  });
 }
 
 bool TrainQuietly(Models* models, int64_t now_s, char* failure, Size failure_bytes) noexcept {
-  try {
-    Train(models, now_s);
-    return true;
-  } catch (const std::exception& e) {
-    std::snprintf(failure, failure_bytes, "%s", e.what());
-  } catch (...) {
-    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
-  }
-  return false;
+  return pg::Quietly(failure, failure_bytes, [&] { Train(models, now_s); });
 }
 
 }  // namespace

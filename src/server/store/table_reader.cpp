@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "pg/guard.h"
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/access_tables.h"
@@ -9,7 +10,6 @@
 #include "server/store/table_call.h"
 #include "server/store/learned_rows.h"
 
-#include <cstdio>
 #include <exception>
 
 extern "C" {
@@ -27,15 +27,8 @@ namespace {
 constexpr int kFetchRows = 200;
 
 bool ReadModelsQuietly(const bytea* bytes, Models* models, char* failure, Size failure_bytes) noexcept {
-  try {
-    ReadModels(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), models);
-    return true;
-  } catch (const std::exception& e) {
-    std::snprintf(failure, failure_bytes, "%s", e.what());
-  } catch (...) {
-    std::snprintf(failure, failure_bytes, "unrecognized C++ exception");
-  }
-  return false;
+  return pg::Quietly(failure, failure_bytes,
+                     [&] { ReadModels(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), models); });
 }
 
 bool ReadProfileQuietly(const bytea* bytes, Profile* profile) noexcept {
@@ -49,17 +42,9 @@ bool ReadProfileQuietly(const bytea* bytes, Profile* profile) noexcept {
 
 void LoadModels(DatabaseSlot* slot, bool all) {
   char failure[256] = "";
-  SPI_execute(
-      "SELECT version, state FROM query_shaper.model_data WHERE name = 'models' AND state IS NOT NULL"
-      " ORDER BY version DESC LIMIT 1",
-      true, 1);
-  if (SPI_processed == 0) return;
-  bool null = false;
-  HeapTuple const row = SPI_tuptable->vals[0];
-  const auto version = static_cast<uint32_t>(DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null)));
-  if (!all && version == slot->loaded_version) return;
-  const bytea* const bytes =
-      DatumGetByteaPP(PointerGetDatum(PG_DETOAST_DATUM(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null))));
+  uint32_t version = 0;
+  const bytea* const bytes = NewestState("models", all ? nullptr : &slot->loaded_version, &version);
+  if (bytes == nullptr) return;
   auto* const models = static_cast<Models*>(palloc0(sizeof(Models)));
   slot->loaded_version = version;
   if (!ReadModelsQuietly(bytes, models, failure, sizeof failure)) {
@@ -183,6 +168,21 @@ void LoadNewer(DatabaseSlot* slot) {
 }
 
 }  // namespace
+
+const bytea* NewestState(const char* model, const uint32_t* known, uint32_t* version) {
+  Oid types[] = {TEXTOID};
+  Datum values[] = {CStringGetTextDatum(model)};
+  SPI_execute_with_args(
+      "SELECT version, state FROM query_shaper.model_data WHERE name = $1 AND state IS NOT NULL"
+      " ORDER BY version DESC LIMIT 1",
+      1, types, values, nullptr, true, 1);
+  if (SPI_processed == 0) return nullptr;
+  bool null = false;
+  HeapTuple const row = SPI_tuptable->vals[0];
+  *version = static_cast<uint32_t>(DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null)));
+  if (known != nullptr && *version == *known) return nullptr;
+  return DatumGetByteaPP(PointerGetDatum(PG_DETOAST_DATUM(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null))));
+}
 
 TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
   SetCurrentStatementStartTimestamp();
