@@ -44,7 +44,7 @@ class Reader {
     using namespace feature;
     const PlanNode& node = plan_.nodes[i];
     double work[kFeatureCount] = {};
-    workload_.AddNodeTo(i, work);
+    workload_.AddNode(i, work);
     out->op = static_cast<uint8_t>(node.op);
     out->join = static_cast<uint8_t>(node.join);
     out->agg = static_cast<uint8_t>(node.agg);

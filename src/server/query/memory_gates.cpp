@@ -31,6 +31,7 @@ struct Gate {
   bool started;
   bool over_with;  // passes everything on
   bool told;
+  bool left;  // was taken out of the way, or cannot be: something of others' holds it
 };
 
 Gate gates[kGates];
@@ -150,11 +151,12 @@ constexpr auto kPass = GateTable(std::make_index_sequence<kGates>());
 template <int N>
 TupleTableSlot* AtGate(PlanState* node) {
   Gate& gate = gates[N];
-  // Nothing is left to do here: out of the way, if it can be reached.
+  // Nothing is left to do here.
   if (gate.over >= 0 && open_gate == gate.over) return PassInput(N, node);
   if (gate.over_with || (gate.over >= 0 && IsSetUp(gates[gate.over]))) {
     gate.over_with = true;
-    Relink(node, gate.wrapper, kPass[N], gate.real);
+    if (!gate.left) Relink(node, gate.wrapper, kPass[N], gate.real);
+    gate.left = true;
     return gate.real(node);
   }
   if (gate.over >= 0) return PassInput(N, node);
