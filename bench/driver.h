@@ -19,6 +19,7 @@ class Options {
   void Set(const std::string& name, const std::string& value) { values_[name] = value; }
   bool Has(const std::string& name) const { return values_.count(name) > 0; }
   std::string Text(const std::string& name, const std::string& fallback) const;
+  std::vector<std::string> List(const std::string& name, char separator, const std::string& fallback = "") const;
   double Number(const std::string& name, double fallback) const;  // throws std::runtime_error on anything but a number
   uint64_t seed() const { return static_cast<uint64_t>(Number("seed", 1)); }
 

@@ -27,6 +27,13 @@ std::string Options::Text(const std::string& name, const std::string& fallback) 
   return found == values_.end() ? fallback : found->second;
 }
 
+std::vector<std::string> Options::List(const std::string& name, char separator, const std::string& fallback) const {
+  std::vector<std::string> parts;
+  std::istringstream in(Text(name, fallback));
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
 double Options::Number(const std::string& name, double fallback) const {
   const auto found = values_.find(name);
   if (found == values_.end()) return fallback;

@@ -106,8 +106,17 @@ std::string Instantiate(const Template& query, pqxx::connection* connection, std
   return text;
 }
 
+namespace {
+
+std::vector<std::string> WithSettings(const Options& options, std::vector<std::string> settings) {
+  for (const std::string& line : options.List("setting", ';')) settings.push_back(line);
+  return settings;
+}
+
+}  // namespace
+
 Laboratory::Laboratory(const Options& options, const std::vector<std::string>& settings)
-    : templates(ReadTemplates(options)), cluster_(options, "lab", "query_shaper", settings) {
+    : templates(ReadTemplates(options)), cluster_(options, "lab", "query_shaper", WithSettings(options, settings)) {
   std::set<std::string> needed;
   for (const Template& query : templates) needed.insert(query.data);
   databases_.assign(needed.begin(), needed.end());

@@ -152,8 +152,7 @@ std::vector<std::string> DuelSettings(const Options& options) {
       "jit = off",
       "max_parallel_workers_per_gather = " + options.Text("parallel", "2"),
   };
-  std::istringstream more(options.Text("setting", ""));
-  for (std::string setting; std::getline(more, setting, ';');) settings.push_back(setting);
+  for (const std::string& line : options.List("setting", ';')) settings.push_back(line);
   return settings;
 }
 
@@ -163,8 +162,7 @@ Contender::Contender(const Options& options, const std::string& name, bool shape
   std::vector<std::string> settings = DuelSettings(options);
   settings.insert(settings.end(), more.begin(), more.end());
   if (shaped) {
-    std::istringstream ours(options.Text("ours", ""));
-    for (std::string setting; std::getline(ours, setting, ';');) session_settings_.push_back("SET " + setting);
+    for (const std::string& setting : options.List("ours", ';')) session_settings_.push_back("SET " + setting);
   }
   setenv("TEMPLATE", data.dir().c_str(), 1);
   cluster_ = std::make_unique<Cluster>(options, name, shaped ? "query_shaper" : "", settings);

@@ -16,7 +16,6 @@
 #include <pqxx/pqxx>
 #include <random>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -306,13 +305,6 @@ class Housed {
   std::unique_ptr<Cluster> cluster;
 };
 
-std::vector<std::string> SplitList(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::stringstream in(text);
-  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
-  return parts;
-}
-
 // How long until the pool shows a changed limit; -1: longer than ten seconds.
 double FollowedAfterMs(Housed* housed, const std::string& database, double limit_mb, double shared_mb) {
   pqxx::connection connection(housed->cluster->Connection(database));
@@ -363,8 +355,7 @@ Verdict RunMemoryMixed(const Options& options) {
                                      "max_parallel_workers_per_gather = 0"};
   std::vector<Figures> all;
   Json runs = Json::Array();
-  const std::string sweep = options.Text("work-mem", "4,16,64,128,256");
-  for (const std::string& work_mem : SplitList(sweep, ',')) {
+  for (const std::string& work_mem : options.List("work-mem", ',', "4,16,64,128,256")) {
     if (work_mem == "none") continue;
     std::vector<std::string> settings = common;
     settings.push_back("work_mem = '" + work_mem + "MB'");
@@ -377,7 +368,7 @@ Verdict RunMemoryMixed(const Options& options) {
     std::vector<std::string> settings = common;
     settings.push_back("work_mem = '4MB'");
     settings.push_back("query_shaper.memory_pool = 'auto'");
-    for (const std::string& line : SplitList(options.Text("setting", ""), ';')) settings.push_back(line);
+    for (const std::string& line : options.List("setting", ';')) settings.push_back(line);
     Housed housed(options, data, "query_shaper", settings, limit_mb);
     {
       pqxx::connection connection(housed.cluster->Connection("gene"));
@@ -390,7 +381,7 @@ Verdict RunMemoryMixed(const Options& options) {
       session.exec("SELECT pg_reload_conf()");
     }
     const std::string ours = options.Text("ours", "");
-    for (const std::string& name : SplitList(options.Text("rounds", "first,shaped"), ',')) {
+    for (const std::string& name : options.List("rounds", ',', "first,shaped")) {
       all.push_back(RunLoad(name, housed.cluster.get(), &housed.group, load, "gene", ours));
       runs.Push(ToJson(all.back()));
       pqxx::connection connection(housed.cluster->Connection("gene"));
