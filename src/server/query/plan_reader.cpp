@@ -259,10 +259,18 @@ void ReadMembers(Reader* reader, const List* plans, int parent, bool under_gathe
     ReadNode(reader, static_cast<Plan*>(list_nth(plans, i)), parent, ChildRole::kMember, under_gather, level);
 }
 
+void ReadInitPlans(Reader* reader, const Plan* plan, int parent, int level) {
+  for (int i = 0; i < ListLength(plan->initPlan); ++i)
+    ReadSubPlan(reader, static_cast<SubPlan*>(list_nth(plan->initPlan, i))->plan_id, parent, ChildRole::kInitPlan,
+                level);
+}
+
 void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool under_gather, int level) {
   if (plan == nullptr) return;
-  // Its rows are those of the plan below, in step but for the few that are read ahead.
-  if (PlanBelowBatch(plan) != nullptr) plan = PlanBelowBatch(plan);
+  // The rows of a node that reads ahead are those of the plan below, in step but for the few that a batch reads ahead:
+  // they are one.
+  const Plan* top = plan;
+  if (PlanReadAhead(plan) != nullptr) plan = PlanReadAhead(plan);
   PlanTree* tree = reader->tree;
   if (tree->count >= kMaxPlanNodes || level > 200) {
     ++tree->left_out;
@@ -278,10 +286,10 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
   node->op = OperatorOf(plan);
   node->parallel_aware = plan->parallel_aware;
   node->under_gather = under_gather;
-  node->width = plan->plan_width;
+  node->width = top->plan_width;
   node->rows = plan->plan_rows;
-  node->startup_cost = plan->startup_cost;
-  node->total_cost = plan->total_cost;
+  node->startup_cost = top->startup_cost;
+  node->total_cost = top->total_cost;
   node->quals = static_cast<int16_t>(ListLength(plan->qual));
   ReadOperator(plan, reader, node);
   if (node->op == Operator::kSort && parent >= 0 && tree->nodes[parent].op == Operator::kLimit)
@@ -290,7 +298,8 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
   ExpressionFacts facts = {};
   if (reader->depth == ReadDepth::kFull) {
     facts.reader = reader;
-    WalkExpression(reinterpret_cast<Node*>(plan->targetlist), &facts);
+    WalkExpression(reinterpret_cast<Node*>(top->targetlist), &facts);
+    if (top != plan) WalkExpression(reinterpret_cast<Node*>(plan->targetlist), &facts);
     WalkExpression(reinterpret_cast<Node*>(plan->qual), &facts);
     if (IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin)) {
       WalkExpression(reinterpret_cast<Node*>(reinterpret_cast<const Join*>(plan)->joinqual), &facts);
@@ -306,9 +315,8 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
   }
 
   bool gather = under_gather || IsA(plan, Gather) || IsA(plan, GatherMerge);
-  for (int i = 0; i < ListLength(plan->initPlan); ++i)
-    ReadSubPlan(reader, static_cast<SubPlan*>(list_nth(plan->initPlan, i))->plan_id, me, ChildRole::kInitPlan,
-                level + 1);
+  ReadInitPlans(reader, top, me, level + 1);
+  if (top != plan) ReadInitPlans(reader, plan, me, level + 1);
   ReadNode(reader, outerPlan(plan), me, ChildRole::kOuter, gather, level + 1);
   ReadNode(reader, innerPlan(plan), me, ChildRole::kInner, gather, level + 1);
   switch (nodeTag(plan)) {

@@ -12,6 +12,7 @@
 extern "C" {
 #include "access/relscan.h"
 #include "access/tableam.h"
+#include "executor/instrument.h"
 #include "executor/executor.h"
 #include "executor/nodeIndexscan.h"
 #include "optimizer/plancat.h"
@@ -51,21 +52,49 @@ IndexScanDesc ScanOf(IndexScanState* node) {
   return scan;
 }
 
+ScanDirection DirectionOf(const IndexScanState* node) {
+  ScanDirection direction = node->ss.ps.state->es_direction;
+  bool backward = ScanDirectionIsBackward(reinterpret_cast<const IndexScan*>(node->ss.ps.plan)->indexorderdir);
+  return backward ? static_cast<ScanDirection>(-direction) : direction;
+}
+
+// Amid cached blocks a row takes as long as in PostgreSQL's own scan: its every step is in this function.
+inline bool NextWarm(PrefetchScanState* state, IndexScanDesc scan, ScanDirection direction, TupleTableSlot* slot) {
+  Face(state, direction);
+  for (;;) {
+    if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
+    uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
+    if (block != state->here) {
+      state->here = block;
+      NoteCached(&state->look);
+    }
+    int64 reads = pgBufferUsage.shared_blks_read;
+    bool found = index_fetch_heap(scan, slot);
+    if (unlikely(pgBufferUsage.shared_blks_read != reads)) {
+      WakeUp(state, scan);
+      return found || NextRow(state, scan, direction, slot);
+    }
+    if (likely(found)) return true;
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
 // IndexNext() of nodeIndexscan.c. A B-tree's matches are exact: nothing is rechecked.
 TupleTableSlot* NextOfChild(ScanState* scan_state) {
   auto* node = reinterpret_cast<IndexScanState*>(scan_state);
-  ScanDirection direction = node->ss.ps.state->es_direction;
-  if (ScanDirectionIsBackward(reinterpret_cast<const IndexScan*>(node->ss.ps.plan)->indexorderdir))
-    direction = static_cast<ScanDirection>(-direction);
-  IndexScanDesc scan = ScanOf(node);
+  ScanDirection direction = DirectionOf(node);
   TupleTableSlot* slot = node->ss.ss_ScanTupleSlot;
   PrefetchScanState* state = StateOf(node);
-  bool found = state->watching ? NextRow(state, scan, direction, slot) : index_getnext_slot(scan, direction, slot);
-  if (found) {
-    CHECK_FOR_INTERRUPTS();
-    Assert(!scan->xs_recheck);
-    return slot;
+  bool found;
+  if (likely(state->rest.warm && state->reach == nullptr)) {
+    found = NextWarm(state, node->iss_ScanDesc, direction, slot);
+  } else {
+    IndexScanDesc scan = ScanOf(node);
+    found = state->watching ? NextRow(state, scan, direction, slot) : index_getnext_slot(scan, direction, slot);
   }
+  CHECK_FOR_INTERRUPTS();
+  Assert(!found || !node->iss_ScanDesc->xs_recheck);
+  if (likely(found)) return slot;
   node->iss_ReachedEnd = true;
   return ExecClearTuple(slot);
 }
@@ -79,11 +108,10 @@ bool RecheckChild(ScanState* scan_state, TupleTableSlot* slot) {
 }
 
 TupleTableSlot* ExecChild(PlanState* plan_state) {
-  IndexScanState* node = castNode(IndexScanState, plan_state);
-  if (node->iss_NumRuntimeKeys != 0 && !node->iss_RuntimeKeysReady) ExecReScan(plan_state);
+  auto* node = reinterpret_cast<IndexScanState*>(plan_state);
+  if (unlikely(node->iss_NumRuntimeKeys != 0 && !node->iss_RuntimeKeysReady)) ExecReScan(plan_state);
   // ExecScan() would find nothing to evaluate and nothing to free.
-  if (node->ss.ps.qual == nullptr && node->ss.ps.ps_ProjInfo == nullptr && node->ss.ps.state->es_epq_active == nullptr)
-    return NextOfChild(&node->ss);
+  if (likely(StateOf(node)->bare)) return NextOfChild(&node->ss);
   return ExecScan(&node->ss, NextOfChild, RecheckChild);
 }
 
@@ -157,6 +185,7 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
   } else {
     auto* below = reinterpret_cast<IndexScanState*>(child);
     below->iss_OrderByValues = reinterpret_cast<Datum*>(state);
+    state->bare = child->qual == nullptr && child->ps_ProjInfo == nullptr && estate->es_epq_active == nullptr;
     ExecSetExecProcNode(child, ExecChild);
   }
 }

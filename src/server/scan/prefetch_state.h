@@ -61,6 +61,7 @@ struct PrefetchScanState {
   bool asking;      // and asked for; else only advice
   bool forced;
   bool columns_only;  // the projection leaves nothing in its memory context
+  bool bare;          // the index scan's rows are handed on as they lie in their buffers
   bool rescanned;     // other keys came since it began
   bool placed;        // the walk stands ahead of the scan
   ScanDirection direction;
@@ -102,6 +103,9 @@ inline bool FetchRow(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlo
 
 // Nothing more is asked for; the scan goes on from where it is.
 void StopAsking(PrefetchScanState* state);
+
+// A block was read amid cached ones: the scan is followed again.
+void WakeUp(PrefetchScanState* state, IndexScanDesc scan);
 
 // The scan stands elsewhere than where it would have come: what was asked for ahead is not waited for any more.
 void LosePlace(PrefetchScanState* state);

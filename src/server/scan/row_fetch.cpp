@@ -46,9 +46,7 @@ bool FetchWarm(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slo
     NoteCached(&state->look);
     return found;
   }
-  state->rest.warm = false;
-  NoteVisit(&state->look, {true, false, false, -1});
-  if (state->asking) LeaveToKernel(state, scan);
+  WakeUp(state, scan);
   return found;
 }
 
@@ -84,6 +82,12 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
 }
 
 }  // namespace
+
+void WakeUp(PrefetchScanState* state, IndexScanDesc scan) {
+  state->rest.warm = false;
+  NoteVisit(&state->look, {true, false, false, -1});
+  if (state->asking) LeaveToKernel(state, scan);
+}
 
 bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
   if (unlikely(state->reach != nullptr)) TraceReach(state->reach, block);
