@@ -10,6 +10,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tpch_queries.h"
+
 namespace query_shaper::bench {
 
 namespace fs = std::filesystem;
@@ -56,6 +58,7 @@ std::string LoadCommand(const Options& options, const std::string& database) {
     return "sh -c 'createdb \"$1\" && psql -X -q -v ON_ERROR_STOP=1 -d \"$1\" -f \"$0\"' " + ShellQuote(own) + " " +
            database;
   }
+  if (database == "tpch") return LoadTpch(options, database);
   const std::string data = options.DataDir();
   if (data.empty()) throw std::runtime_error("the data set " + database + " needs --data");
   return ShellQuote(data + "/load.sh") + " " + database + " " + database;

@@ -39,8 +39,8 @@ std::vector<std::string> SplitScript(const std::string& text);
 std::string ReadText(const std::string& path);  // throws std::runtime_error
 
 // A data directory with the databases loaded and analysed, to be copied. Made once and kept with --cache DIR, else made
-// by each run. A loader gets the environment of psql and the database's name; known without one are gene, stats and
-// errorprone.
+// by each run. A loader gets the environment of psql and the database's name; known without one are gene, stats, tpch
+// and those with a schema here.
 using Loader = std::string (*)(const Options& options, const std::string& database);  // a shell command
 class DataTemplate {
  public:

@@ -2,7 +2,6 @@
 //
 // Servers with nothing loaded and ever larger work_mem against ours with a pool: the same statements in the same order
 // from each client. Temporary files and the page cache compete for the same memory, as in a container.
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,8 @@
 
 #include "driver_templates.h"
 #include "duel.h"
+#include "memory_group.h"
+#include "tpch_queries.h"
 
 namespace query_shaper::bench {
 
@@ -28,77 +29,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A group of its own below the root; gone with the object, when all processes in it have ended.
-class MemoryGroup {
- public:
-  explicit MemoryGroup(const std::string& name, double limit_mb) : path_("/sys/fs/cgroup/memory/" + name) {
-    if (!fs::create_directory(path_)) throw std::runtime_error("could not make " + path_.string());
-    SetLimit(limit_mb);
-  }
-  ~MemoryGroup() {
-    std::error_code ignored;
-    for (int i = 0; i < 100 && !fs::remove(path_, ignored); i++) usleep(100000);
-  }
-  MemoryGroup(const MemoryGroup&) = delete;
-  MemoryGroup& operator=(const MemoryGroup&) = delete;
-
-  void SetLimit(double mb) { Write("memory.limit_in_bytes", std::to_string(static_cast<long long>(mb * 1048576))); }
-  void Take(int pid) { Write("cgroup.procs", std::to_string(pid)); }
-  double Read(const std::string& file) const {
-    std::ifstream in(path_ / file);
-    double value = -1;
-    in >> value;
-    return value;
-  }
-  // How often the kernel had to kill.
-  double Kills() const {
-    std::ifstream in(path_ / "memory.oom_control");
-    std::string word;
-    double value = 0;
-    while (in >> word >> value)
-      if (word == "oom_kill") return value;
-    return 0;
-  }
-
- private:
-  void Write(const std::string& file, const std::string& text) {
-    std::ofstream out(path_ / file);
-    out << text << std::flush;
-    if (!out) throw std::runtime_error("could not write " + (path_ / file).string());
-  }
-  fs::path path_;
-};
-
-int PostmasterOf(const Cluster& cluster) {
-  std::ifstream in(cluster.dir() + "/data/postmaster.pid");
-  int pid = 0;
-  in >> pid;
-  return pid;
-}
-
-std::vector<int> ChildrenOf(int parent) {
-  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
-  std::vector<int> children;
-  for (int pid; in >> pid;) children.push_back(pid);
-  return children;
-}
-
-// Anonymous memory of a process in kB: what is private to it, without shared buffers and files.
-double PrivateKb(int pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(in, line);)
-    if (line.rfind("RssAnon:", 0) == 0) return std::strtod(line.c_str() + 8, nullptr);
-  return 0;
-}
-
 struct Statement {
-  std::string name, sql;
+  std::string name, database;
+  std::vector<std::string> script;
 };
 
 struct Load {
-  std::vector<std::vector<Statement>> analytic;  // per client
+  std::vector<Statement> analytic;  // the clients take them in this order
   std::vector<Statement> shorts;
-  int short_clients = 2;
+  size_t clients = 6, short_clients = 2;
+  double short_pause_ms = 100;
+  bool tell_each = false;
 };
 
 struct Figures {
@@ -112,7 +53,7 @@ struct Figures {
 // Looks at all backends every few milliseconds.
 class Watcher {
  public:
-  Watcher(int postmaster, const std::set<int>& mine) : postmaster_(postmaster), known_(mine) {
+  explicit Watcher(int postmaster) : postmaster_(postmaster) {
     thread_ = std::thread([this] {
       while (!done_) {
         Look();
@@ -156,58 +97,75 @@ class Watcher {
 double TempMb(const std::string& connection_text) {
   pqxx::connection connection(connection_text);
   pqxx::nontransaction session(connection);
-  // What ended sessions have counted arrives when they end.
   return session.exec1("SELECT sum(temp_bytes) / 1048576.0 FROM pg_stat_database")[0].as<double>();
 }
 
-struct Client {
+// One user, with a session in each database.
+class Client {
+ public:
+  Client(const Cluster* cluster, const std::string& settings) : cluster_(cluster), settings_(settings) {}
+
+  void Run(const Statement& statement) {
+    const double before = NowMs();
+    try {
+      pqxx::nontransaction session(*SessionIn(statement.database));
+      for (const std::string& sql : statement.script) session.exec(sql);
+    } catch (const std::exception& error) {
+      ++errors;
+      message = statement.name + ": " + error.what();
+      sessions_.clear();
+      usleep(500000);
+    }
+    times.push_back(NowMs() - before);
+    names.push_back(statement.name);
+  }
+
+  // What sessions have counted arrives when they end.
+  void Leave() { sessions_.clear(); }
+
   std::vector<double> times;
   std::vector<std::string> names;
   int errors = 0;
   std::string message;
+
+ private:
+  pqxx::connection* SessionIn(const std::string& database) {
+    std::unique_ptr<pqxx::connection>& session = sessions_[database];
+    if (session == nullptr) {
+      session = std::make_unique<pqxx::connection>(cluster_->Connection(database));
+      if (!settings_.empty()) pqxx::nontransaction(*session).exec(settings_);
+    }
+    return session.get();
+  }
+  const Cluster* cluster_;
+  std::string settings_;
+  std::map<std::string, std::unique_ptr<pqxx::connection>> sessions_;
 };
 
-void RunList(const std::string& connection_text, const std::vector<Statement>& statements, const std::string& settings,
-             Client* client) {
-  std::unique_ptr<pqxx::connection> connection;
-  for (const Statement& statement : statements) {
-    const double before = NowMs();
-    try {
-      if (connection == nullptr) {
-        connection = std::make_unique<pqxx::connection>(connection_text);
-        pqxx::nontransaction(*connection).exec(settings);
-      }
-      pqxx::nontransaction(*connection).exec(statement.sql);
-    } catch (const std::exception& error) {
-      ++client->errors;
-      client->message = error.what();
-      connection.reset();
-      usleep(500000);
-    }
-    client->times.push_back(NowMs() - before);
-    client->names.push_back(statement.name);
-  }
-}
-
-Figures RunLoad(const std::string& name, Cluster* cluster, MemoryGroup* group, const Load& load,
-                const std::string& database, const std::string& settings) {
+Figures RunLoad(const std::string& name, const Cluster* cluster, const MemoryGroup* group, const Load& load,
+                const std::string& settings) {
   Figures figures;
   figures.name = name;
-  const std::string connection = cluster->Connection(database);
+  const std::string connection = cluster->Connection("gene");
   const double temp_before = TempMb(connection), kills_before = group->Kills();
-  std::vector<Client> clients(load.analytic.size()), shorts(static_cast<size_t>(load.short_clients));
+  std::vector<Client> clients, shorts;
+  for (size_t c = 0; c < load.clients; c++) clients.emplace_back(cluster, settings);
+  for (size_t c = 0; c < load.short_clients; c++) shorts.emplace_back(cluster, settings);
   std::atomic<bool> done = false;
+  std::atomic<size_t> next = 0;
   std::vector<std::thread> threads, short_threads;
-  Watcher watcher(PostmasterOf(*cluster), {});
+  Watcher watcher(PostmasterOf(*cluster));
   const double before = NowMs();
-  for (size_t c = 0; c < clients.size(); c++)
-    threads.emplace_back([&, c] { RunList(connection, load.analytic[c], settings, &clients[c]); });
+  for (Client& client : clients)
+    threads.emplace_back([&] {
+      for (size_t i; (i = next++) < load.analytic.size();) client.Run(load.analytic[i]);
+    });
   for (size_t c = 0; c < shorts.size(); c++)
     short_threads.emplace_back([&, c] {
       std::mt19937_64 random(c);
       while (!done) {
-        RunList(connection, {load.shorts[random() % load.shorts.size()]}, settings, &shorts[c]);
-        usleep(20000);
+        shorts[c].Run(load.shorts[random() % load.shorts.size()]);
+        usleep(static_cast<useconds_t>(load.short_pause_ms * 1000));
       }
     });
   for (std::thread& thread : threads) thread.join();
@@ -215,6 +173,8 @@ Figures RunLoad(const std::string& name, Cluster* cluster, MemoryGroup* group, c
   done = true;
   for (std::thread& thread : short_threads) thread.join();
   watcher.Stop();
+  for (std::vector<Client>* group : {&clients, &shorts})
+    for (Client& client : *group) client.Leave();
   figures.peak_mb = watcher.peak_mb();
   double sum_ms = 0;
   for (const Client& client : clients) {
@@ -242,30 +202,39 @@ Figures RunLoad(const std::string& name, Cluster* cluster, MemoryGroup* group, c
       "ms (%.0f)  kills %.0f errors %.0f\n",
       name.c_str(), figures.seconds, figures.PerMinute(), figures.mean_ms, figures.temp_mb, figures.peak_mb,
       figures.short_p50, figures.short_p95, figures.short_count, figures.kills, figures.errors);
+  if (load.tell_each)
+    for (const auto& [statement, times] : figures.by_name)
+      std::printf("    %-28s %8.0f ms\n", statement.c_str(), Quantile(times, 0.5));
   std::fflush(stdout);
   return figures;
 }
 
-Load MakeLoad(const Options& options, size_t clients, size_t each) {
+// The queries of bench/mixed, and TPC-H's own where there is a kit: each as often as `each` says, in rounds of another
+// order.
+Load MakeLoad(const Options& options) {
   Load load;
+  load.clients = static_cast<size_t>(options.Number("clients", 6));
+  load.short_clients = static_cast<size_t>(options.Number("short-clients", 2));
+  load.short_pause_ms = options.Number("short-pause", load.short_pause_ms);
+  load.tell_each = options.Has("verbose");
   std::vector<Statement> statements;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(options.root + "/bench/mixed")) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
-    const Statement statement = {file.stem(), ReadText(file)};
-    (statement.name.rfind("short", 0) == 0 ? load.shorts : statements).push_back(statement);
+    const Template query = ParseTemplate(file.stem(), ReadText(file));
+    if (query.data == "tpch" && TpchKit(options).empty()) continue;
+    const bool is_short = query.name.rfind("short", 0) == 0;
+    if (is_short || Chosen(options, "statements", query.name))
+      (is_short ? load.shorts : statements).push_back({query.name, query.data, {query.sql}});
   }
+  if (!TpchKit(options).empty())
+    for (const TpchQuery& query : TpchQueries(options))
+      if (Chosen(options, "statements", query.name)) statements.push_back({query.name, "tpch", query.script});
   std::mt19937_64 random(options.seed());
-  for (size_t c = 0; c < clients; c++) {
-    std::vector<Statement> list;
-    while (list.size() < each) {
-      std::vector<Statement> round = statements;
-      std::shuffle(round.begin(), round.end(), random);
-      list.insert(list.end(), round.begin(), round.end());
-    }
-    list.resize(each);
-    load.analytic.push_back(list);
+  for (int round = static_cast<int>(options.Number("each", 2)); round > 0; round--) {
+    std::shuffle(statements.begin(), statements.end(), random);
+    load.analytic.insert(load.analytic.end(), statements.begin(), statements.end());
   }
   return load;
 }
@@ -274,6 +243,7 @@ Json ToJson(const Figures& figures) {
   Json json;
   json.Set("name", figures.name)
       .Set("seconds", figures.seconds)
+      .Set("statements", figures.statements)
       .Set("per_minute", figures.PerMinute())
       .Set("mean_ms", figures.mean_ms)
       .Set("temp_mb", figures.temp_mb)
@@ -297,9 +267,8 @@ class Housed {
     setenv("TEMPLATE", data.dir().c_str(), 1);
     cluster = std::make_unique<Cluster>(options, "mixed", preload, settings);
     unsetenv("TEMPLATE");
-    const int postmaster = PostmasterOf(*cluster);
-    group.Take(postmaster);
-    for (const int pid : ChildrenOf(postmaster)) group.Take(pid);
+    EvictData(*cluster);
+    group.TakeServer(*cluster);
   }
   MemoryGroup group;  // outlives the server
   std::unique_ptr<Cluster> cluster;
@@ -317,6 +286,32 @@ double FollowedAfterMs(Housed* housed, const std::string& database, double limit
     usleep(20000);
   }
   return -1;
+}
+
+// Of runs before, --stock-results FILE,FILE: as this bench wrote them, of the same machine, load and limits.
+std::vector<Figures> StockResults(const Options& options) {
+  std::vector<Figures> all;
+  const std::vector<std::string> files = options.List("stock-results", ',');
+  if (files.empty()) return all;
+  const Cluster reader(options, "reader", "", {});
+  pqxx::connection connection(reader.Connection("postgres"));
+  pqxx::nontransaction session(connection);
+  for (const std::string& file : files)
+    for (const auto& row : session.exec_params(
+             "SELECT r ->> 'name', r -> 'seconds', r -> 'statements', r -> 'mean_ms', r -> 'temp_mb', "
+             "r -> 'private_peak_mb', r -> 'short_p50_ms', r -> 'short_p95_ms', r -> 'short_statements', "
+             "r -> 'oom_kills', r -> 'errors' FROM jsonb_array_elements($1::jsonb -> 'result' -> 'runs') AS r "
+             "WHERE r ->> 'name' LIKE 'stock%'",
+             ReadText(file))) {
+      Figures figures;
+      figures.name = row[0].as<std::string>();
+      double* const fields[] = {&figures.seconds, &figures.statements, &figures.mean_ms,   &figures.temp_mb,
+                                &figures.peak_mb, &figures.short_p50,  &figures.short_p95, &figures.short_count,
+                                &figures.kills,   &figures.errors};
+      for (int i = 0; i < 10; i++) *fields[i] = row[i + 1].as<double>();
+      all.push_back(figures);
+    }
+  return all;
 }
 
 bool JudgeAll(const std::vector<Figures>& all, double pool_mb) {
@@ -343,24 +338,25 @@ bool JudgeAll(const std::vector<Figures>& all, double pool_mb) {
 Verdict RunMemoryMixed(const Options& options) {
   const double limit_mb = options.Number("limit", 2048), pool_mb = options.Number("pool", 1024);
   const double shared_mb = options.Number("shared-buffers", 256);
-  const auto clients = static_cast<size_t>(options.Number("clients", 6)),
-             each = static_cast<size_t>(options.Number("each", 8));
-  const Load load = MakeLoad(options, clients, each);
-  const DataTemplate data(options, {"errorprone", "gene", "stats"});
+  const Load load = MakeLoad(options);
+  std::vector<std::string> databases = {"gene"};
+  if (!TpchKit(options).empty()) databases.push_back("tpch");
+  const DataTemplate data(options, databases);
   std::vector<std::string> common = {"shared_buffers = '" + std::to_string(static_cast<int>(shared_mb)) + "MB'",
                                      "max_connections = 40",
                                      "autovacuum = off",
                                      "jit = off",
                                      "checkpoint_timeout = '1h'",
                                      "max_parallel_workers_per_gather = 0"};
-  std::vector<Figures> all;
+  std::vector<Figures> all = StockResults(options);
   Json runs = Json::Array();
+  for (const Figures& figures : all) runs.Push(ToJson(figures));
   for (const std::string& work_mem : options.List("work-mem", ',', "4,16,64,128,256")) {
     if (work_mem == "none") continue;
     std::vector<std::string> settings = common;
     settings.push_back("work_mem = '" + work_mem + "MB'");
     Housed housed(options, data, "", settings, limit_mb);
-    all.push_back(RunLoad("stock " + work_mem + "MB", housed.cluster.get(), &housed.group, load, "gene", ""));
+    all.push_back(RunLoad("stock " + work_mem + "MB", housed.cluster.get(), &housed.group, load, ""));
     runs.Push(ToJson(all.back()));
   }
   double followed_ms = -1;
@@ -374,6 +370,10 @@ Verdict RunMemoryMixed(const Options& options) {
       pqxx::connection connection(housed.cluster->Connection("gene"));
       pqxx::nontransaction session(connection);
       session.exec("CREATE EXTENSION IF NOT EXISTS query_shaper");
+      for (const std::string& database : databases) {
+        pqxx::connection other(housed.cluster->Connection(database));
+        pqxx::nontransaction(other).exec("CREATE EXTENSION IF NOT EXISTS query_shaper");
+      }
       FollowedAfterMs(&housed, "gene", limit_mb, shared_mb);
       followed_ms = std::max(FollowedAfterMs(&housed, "gene", limit_mb - 512, shared_mb),
                              FollowedAfterMs(&housed, "gene", limit_mb, shared_mb));
@@ -382,7 +382,7 @@ Verdict RunMemoryMixed(const Options& options) {
     }
     const std::string ours = options.Text("ours", "");
     for (const std::string& name : options.List("rounds", ',', "first,shaped")) {
-      all.push_back(RunLoad(name, housed.cluster.get(), &housed.group, load, "gene", ours));
+      all.push_back(RunLoad(name, housed.cluster.get(), &housed.group, load, ours));
       runs.Push(ToJson(all.back()));
       pqxx::connection connection(housed.cluster->Connection("gene"));
       pqxx::nontransaction session(connection);

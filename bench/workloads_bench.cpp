@@ -4,7 +4,6 @@
 //   gene   the queries that come with the data set
 //   tpch   the 22 queries of TPC-H with their default constants (--tpch DIR: folder dbgen of a built kit)
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +13,7 @@
 
 #include "driver_templates.h"
 #include "duel.h"
+#include "tpch_queries.h"
 
 namespace query_shaper::bench {
 
@@ -81,47 +81,14 @@ Workload GeneWorkload(const Options& options) {
   return workload;
 }
 
-std::string TpchKit(const Options& options) { return Setting(options, "tpch", "QUERY_SHAPER_TPCH"); }
-
-std::string LoadTpch(const Options& options, const std::string& database) {
-  return ShellQuote(options.root + "/bench/tpch/load.sh") + " " + ShellQuote(TpchKit(options)) + " " + database + " " +
-         ShellQuote(options.Text("scale", "1"));
-}
-
-// The generator writes the limit after the statement's end, -1 for none, and a precision that PostgreSQL does not know.
-std::vector<std::string> CleanedTpch(std::string text) {
-  for (size_t at; (at = text.find("day (3)")) != std::string::npos;) text.replace(at, 7, "day");
-  const size_t limit = text.rfind("limit ");
-  if (limit != std::string::npos) {
-    const std::string clause = text.substr(limit, text.find(';', limit) - limit);
-    text.erase(limit);
-    if (clause.find('-') == std::string::npos) text.insert(text.rfind(';'), "\n" + clause);
-  }
-  std::vector<std::string> script;
-  for (size_t from = 0; from < text.size();) {
-    const size_t end = std::min(text.find(';', from), text.size());
-    const std::string sql = text.substr(from, end - from);
-    if (std::any_of(sql.begin(), sql.end(), [](char c) { return std::isspace(static_cast<unsigned char>(c)) == 0; })) {
-      script.push_back(sql);
-    }
-    from = end + 1;
-  }
-  return script;
-}
-
 Workload TpchWorkload(const Options& options) {
   Workload workload;
   workload.database = "tpch";
-  const std::string kit = ShellQuote(TpchKit(options));
-  for (size_t number = 1; number <= 22; number++) {
-    const CommandResult made =
-        RunCommand("cd " + kit + "/queries && DSS_QUERY=. DSS_CONFIG=.. ../qgen -d -b ../dists.dss " +
-                   std::to_string(number) + " 2>&1");
-    if (made.status != 0) throw std::runtime_error("qgen failed: " + made.output);
+  for (const TpchQuery& query : TpchQueries(options)) {
     Entrant entrant;
-    entrant.name = Numbered('q', number);
+    entrant.name = query.name;
     entrant.database = "tpch";
-    entrant.script = CleanedTpch(made.output);
+    entrant.script = query.script;
     workload.entrants.push_back(std::move(entrant));
   }
   workload.published_rows.assign(workload.entrants.size(), -1);
@@ -156,7 +123,7 @@ bool Run(const Options& options, Workload* workload, Json* result) {
   const int passes = static_cast<int>(options.Number("passes", 3));
   const std::string& name = workload->database;
   std::vector<Entrant>& entrants = workload->entrants;
-  DataTemplate data(options, {name}, name == "tpch" ? LoadTpch : nullptr);
+  DataTemplate data(options, {name});
   Contender stock(options, "stock-" + name, false, data, {name}, timeout_ms);
   Contender ours(options, "ours-" + name, true, data, {name}, timeout_ms);
   stock.Warm();

@@ -173,7 +173,8 @@ CREATE FUNCTION _activity_rows(
   OUT query text, OUT state text, OUT started timestamptz, OUT elapsed interval, OUT progress float8, OUT eta interval,
   OUT eta_low interval, OUT eta_high interval, OUT predicted_ms float8, OUT predicted_low_ms float8,
   OUT predicted_high_ms float8, OUT discrepancy float8, OUT memory_kb bigint, OUT memory_granted_kb bigint,
-  OUT temp_kb bigint, OUT workers int, OUT bar text, OUT stalled boolean, OUT late boolean)
+  OUT temp_kb bigint, OUT workers int, OUT bar text, OUT stalled boolean, OUT late boolean,
+  OUT time_share float8)
 RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'query_shaper_activity';
 

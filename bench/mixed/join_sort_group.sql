@@ -1,3 +1,4 @@
+-- data: gene
 SELECT count(*), max(papers) FROM (
   SELECT c.go_id, a.accession, count(*) AS papers
   FROM go_cc c JOIN accessions a ON a.gid = c.gid JOIN genes g ON g.gid = a.gid WHERE c.gid % 3 = 0

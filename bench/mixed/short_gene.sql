@@ -1,1 +1,2 @@
+-- data: gene
 SELECT count(*), max(accession) FROM accessions WHERE gid = 7157;

@@ -26,6 +26,7 @@ int events_max = 10000;
 #ifdef QUERY_SHAPER_FAULT_POINTS
 char* fake_group = nullptr;
 #endif
+int give_way = kSwitchOn;
 int grow_memory = kSwitchOn;
 int half_life_s = 14 * 24 * 3600;
 int history_max = 5000;
@@ -152,8 +153,9 @@ bool LimitsAct() { return limits_mode == kModeShape; }
 bool LimitsAdvise() { return limits_mode == kModeAdvise; }
 
 bool LimitsBind() {
-  return LimitsAct() && (settings::runaway >= kRunawayPause || settings::max_predicted_time_ms > 0 ||
-                         settings::admission == kSwitchOn);
+  return LimitsAct() &&
+         (settings::runaway >= kRunawayPause || settings::max_predicted_time_ms > 0 ||
+          settings::admission == kSwitchOn || (settings::give_way == kSwitchOn && settings::admission_priority < 0));
 }
 
 constexpr double kLimitsMinCost = 1000;
@@ -184,9 +186,11 @@ void DefineSettings() {
                           "Sets the predicted time below which a statement never waits for memory.", nullptr,
                           &admission_min_time_ms, admission_min_time_ms, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr,
                           nullptr, nullptr);
-  DefineCustomIntVariable("query_shaper.admission_priority", "Sets the priority of statements that wait for memory.",
-                          "A statement that waits gains one point per second.", &admission_priority, admission_priority,
-                          -1000, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "query_shaper.admission_priority", "Sets the priority of statements.",
+      "In the line of those that wait for memory a statement gains one point per second; below 0 it "
+      "gives way to others while it runs.",
+      &admission_priority, admission_priority, -1000, 1000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("query_shaper.admission_refuse",
                            "Sets whether a statement that has waited for admission_timeout is refused.",
                            "Otherwise it runs with the memory that is free.", &admission_refuse, admission_refuse,
@@ -209,6 +213,10 @@ void DefineSettings() {
   DefineCustomStringVariable("query_shaper.fault", "Names a fault point and its action, for tests.", nullptr,
                              &pg::fault, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 #endif
+  DefineCustomEnumVariable("query_shaper.give_way",
+                           "Sets whether statements of a priority below zero rest while others want the machine.",
+                           "The priority is query_shaper.admission_priority.", &give_way, give_way, kSwitches,
+                           PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineSwitch("query_shaper.grow_memory",
                "Sets whether a hash table that is about to spill against its plan is given more memory.", nullptr,
                &grow_memory);

@@ -24,6 +24,7 @@ extern int events_max;
 #ifdef QUERY_SHAPER_FAULT_POINTS
 extern char* fake_group;  // folder that stands for the server's control group
 #endif
+extern int give_way;     // Switch
 extern int grow_memory;  // Switch
 extern int half_life_s;
 extern int history_max;

@@ -161,6 +161,7 @@ void LeaveSlot(int, Datum) {
   }
   pg_atomic_write_u32(&slot->request, kRequestNone);
   slot->leader_pid = 0;
+  slot->priority = 0;
   slot->pid = 0;
   FreeUnsent(outcome_records, kOutcomeRecords);
   FreeUnsent(event_records, kEventRecords);

@@ -74,6 +74,7 @@ struct StatementSlot {
   bool stalled;
   int64_t memory_kb, memory_granted_kb, temp_kb;
   int32_t workers;
+  float time_share;  // that it leaves itself; below 1 while it gives way
   int32_t node_count;
   char query[kQueryTextBytes];
   NodeSlot nodes[kMaxPlanNodes];
@@ -86,6 +87,7 @@ struct BackendSlot {
   volatile bool armed;       // the owner has seen the pause: its statement stops at its next row
   volatile int pid;          // 0: free
   volatile int leader_pid;   // parallel worker: its leader's pid, else 0
+  volatile int priority;     // of its statements, admission_priority
   // Owner-written, never reset, so sums over slots only grow.
   uint64_t statements;          // statements executed
   uint64_t tracked_statements;  // of these tracked
@@ -254,6 +256,8 @@ enum Metric {
   kMetricPoolUnmetWorkers,
   kMetricQueued,
   kMetricQueueTimeouts,
+  kMetricGivingWay,
+  kMetricGivingWayMs,
   kMetricSequenceLessons,
   kMetricSequenceVersions,
   kMetricSequenceRejected,

@@ -153,6 +153,7 @@ static void PutStatement(int pid, StatementSlot* statement, ReturnSetInfo* sink)
   PutText(&row, BarOf(*statement));
   Put(&row, BoolGetDatum(statement->stalled));
   Put(&row, BoolGetDatum(statement->late));
+  PutFigure(&row, statement->time_share);
   tuplestore_putvalues(sink->setResult, sink->setDesc, row.values, row.nulls);
 }
 

@@ -79,6 +79,8 @@ static const MetricText kMetricTexts[] = {
     {kMetricPoolUnmetWorkers, "pool_unmet_workers_total", "Workers that reservations wanted and the pool had not."},
     {kMetricQueued, "queued_total", "Statements that waited for memory."},
     {kMetricQueueTimeouts, "queue_timeouts_total", "Statements that waited for memory as long as they may."},
+    {kMetricGivingWay, "giving_way_total", "Times that statements began to give way to those of higher priority."},
+    {kMetricGivingWayMs, "giving_way_ms_total", "Milliseconds that statements rested to give way."},
     {kMetricSequenceLessons, "sequence_lessons_total", "Finished statements kept for training the sequence model."},
     {kMetricSequenceVersions, "sequence_versions_total", "Versions of the sequence model that were put to use."},
     {kMetricSequenceRejected, "sequence_rejected_total",

@@ -7,6 +7,7 @@
 #include "server/query/pause.h"
 #include "server/query/plan_trial.h"
 #include "server/query/replan.h"
+#include "server/query/rest_between_rows.h"
 #include "server/query/subplan_memo.h"
 #include "server/query/tracker.h"
 
@@ -43,6 +44,7 @@ TupleTableSlot* ArmedNode(PlanState* node) {
     HoldHere();
   else
     DisarmNodes();
+  if (RestWanted()) RestHere();
   Tracker* tracker = RunningTracker();
   if (tracker != nullptr && tracker->errands != 0) {
     // What is asked for meanwhile waits for the next arming.

@@ -10,6 +10,7 @@
 #include "server/query/pause.h"
 #include "server/query/plan_trial.h"
 #include "server/query/replan.h"
+#include "server/query/rest_between_rows.h"
 #include "server/query/row_learning.h"
 #include "server/query/shadow_launch.h"
 #include "server/query/shape_memory.h"
@@ -74,6 +75,10 @@ void OnTick() {
   if (innermost == nullptr || proc_exit_inprogress) return;
   BackendSlot* slot = MyBackendSlot();
   if (slot == nullptr || Held()) return;
+  if (Resting()) {
+    TickPriority();
+    return;
+  }
   ++slot->ticks;
   if (IsParallelWorker() && LeaderGaveUp()) {
     EndPlanEarly();
@@ -87,6 +92,7 @@ void OnTick() {
     TickMemos(tracker);
     if (tracker->errands != 0) ArmErrands(tracker);
   }
+  TickPriority();
   if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
   ArmPause();
   slot->armed = true;
@@ -121,6 +127,7 @@ void PopFrame(Frame* frame) {
     ticking = 0;
   }
   DropPause();
+  LeaveRests();
 }
 
 void Shape(Tracker* tracker) {
@@ -224,11 +231,15 @@ void StartHook(QueryDesc* query, int flags) {
   if (slot == nullptr) return;
   RememberStarter(query);
   int level = innermost_frame ? innermost_frame->level + 1 : 0;
-  if (level == 0) ++slot->statements;
+  if (level == 0) {
+    ++slot->statements;
+    slot->priority = settings::admission_priority;
+  }
   if (query->plannedstmt->planTree->total_cost < TrackedFromCost() && !KnownSlow(query->plannedstmt->queryId)) return;
   if (level >= settings::tracked_nest_levels || query->planstate == nullptr) return;
   Tracker* tracker = StartTracking(query, level);
   if (tracker == nullptr) return;
+  if (level == 0) BeginRests();
   CheckBeforeRun(tracker);
   BeginTrial(tracker);
   InstallMemos(tracker);
@@ -282,6 +293,7 @@ void EndHook(QueryDesc* query) {
   ReportMemos(tracker, false);
   NoteGivenUp(tracker);
   NoteShaped(tracker);
+  NoteRests();
   TakeEndedPlans(tracker, &ended);
   // What it reserved is given back when it is free.
   int reservation = tracker->reservation;

@@ -3,6 +3,7 @@
 #include "pg/pg.h"
 
 #include "server/query/replan.h"
+#include "server/query/rest_between_rows.h"
 #include "server/query/shape_memory.h"
 extern "C" {
 #include "commands/explain.h"
@@ -39,6 +40,7 @@ void ExplainHook(Query* query, int options, IntoClause* into, ExplainState* expl
                  ParamListInfo parameters, QueryEnvironment* environment) {
   given_up = GivenUp();
   ForgetShown();
+  ForgetRestsShown();
   explained_from = innermost_frame;
   if (previous_explain != nullptr)
     previous_explain(query, options, into, explain, text, parameters, environment);
@@ -47,6 +49,7 @@ void ExplainHook(Query* query, int options, IntoClause* into, ExplainState* expl
   // The other formats have closed the query's group by now.
   if (!explain->analyze || !explain->summary || explain->format != EXPLAIN_FORMAT_TEXT) return;
   ShowShaped(explain);
+  ShowRests(explain);
   if (given_up.plans == 0) return;
   appendStringInfo(explain->str, "Plans Given Up: %d after %.3f ms, Kept Rows: %.0f\n", given_up.plans, given_up.ms,
                    given_up.kept_rows);

@@ -4,6 +4,7 @@
 
 #include <ctime>
 
+#include "server/pool/priority_watch.h"
 #include "server/query/counting.h"
 #include "server/query/carry_out.h"
 #include "server/query/decide_tick.h"
@@ -297,6 +298,7 @@ static void PublishStart(Tracker* tracker) {
   for (int i = 0; i < tracker->plan.count; ++i)
     slot->memory_granted_kb += static_cast<int64_t>(tracker->plan.nodes[i].memory_limit_kb);
   slot->workers = 0;
+  slot->time_share = static_cast<float>(MyWay().share);
   slot->node_count = tracker->plan.count;
   CopyQueryText(tracker->query, slot->query, kQueryTextBytes);
   for (int i = 0; i < tracker->plan.count; ++i) PublishNodeStart(tracker, i, &slot->nodes[i]);
@@ -411,6 +413,7 @@ static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, 
   slot->memory_kb = memory_kb;
   slot->temp_kb = temp_kb;
   slot->workers = workers;
+  slot->time_share = static_cast<float>(MyWay().share);
   for (int i = 0; i < tracker->plan.count; ++i) {
     const NodeCounters& counters = tracker->counters[i];
     NodeSlot* node = &slot->nodes[i];

@@ -1,0 +1,8 @@
+-- data: tpch
+SELECT nation, year, sum(amount) FROM (
+  SELECT n_name AS nation, extract(year FROM o_orderdate) AS year,
+    l_extendedprice * (1 - l_discount) - ps_supplycost * l_quantity AS amount
+  FROM part, supplier, lineitem, partsupp, orders, nation
+  WHERE s_suppkey = l_suppkey AND ps_suppkey = l_suppkey AND ps_partkey = l_partkey AND p_partkey = l_partkey
+    AND o_orderkey = l_orderkey AND s_nationkey = n_nationkey AND p_size < 25) s
+GROUP BY nation, year ORDER BY nation, year DESC;
