@@ -80,6 +80,13 @@ std::vector<Template> ReadTemplatesOf(const Options& options, const std::string&
   return templates;
 }
 
+std::mt19937_64 RandomOf(const Options& options, const std::string& label) {
+  std::seed_seq seed(label.begin(), label.end());
+  std::mt19937_64 random(seed);
+  random.seed(random() ^ options.seed());
+  return random;
+}
+
 std::string Instantiate(const Template& query, pqxx::connection* connection, std::mt19937_64* random) {
   std::vector<std::string> values;
   for (const Parameter& parameter : query.parameters) {

@@ -38,6 +38,10 @@ std::vector<Template> ReadTemplatesOf(const Options& options, const std::string&
 // One value per parameter, drawn from the candidates; ":name" becomes a quoted literal.
 std::string Instantiate(const Template& query, pqxx::connection* connection, std::mt19937_64* random);
 
+// Random numbers that depend on the seed and this label alone: two revisions, whose other draws may differ, get the
+// same ones.
+std::mt19937_64 RandomOf(const Options& options, const std::string& label);
+
 // A cluster with query_shaper and every database the templates need, loaded, the candidates fetched.
 class Laboratory {
  public:

@@ -200,14 +200,16 @@ Verdict RunEta(const Options& options) {
   const bool cold = !options.Has("no-cold");
 
   Laboratory laboratory(options, {"shared_buffers = '1GB'", "max_wal_size = '4GB'"});
-  std::mt19937_64 random(options.seed());
   std::map<std::string, std::unique_ptr<Watcher>> watchers;
   for (const Template& query : laboratory.templates) {
     auto& watcher = watchers[query.data];
     if (watcher == nullptr) watcher = std::make_unique<Watcher>(laboratory.Connection(query));
   }
   const auto watcher = [&](const Template& query) { return watchers[query.data].get(); };
-  const auto text_of = [&](const Template& query) { return Instantiate(query, &watcher(query)->runner(), &random); };
+  const auto text_of = [&](const Template& query, const std::string& round) {
+    std::mt19937_64 draw = RandomOf(options, query.name + " " + round);
+    return Instantiate(query, &watcher(query)->runner(), &draw);
+  };
 
   // Which templates run long enough; the extension looks away, caches get warm.
   std::vector<const Template*> watched, others;
@@ -220,7 +222,7 @@ Verdict RunEta(const Options& options) {
   for (const Template& query : laboratory.templates) {
     std::vector<double> times;
     for (int i = 0; i < 3; i++) {
-      const WatchedRun run = watcher(query)->RunUnwatched(text_of(query), timeout_ms);
+      const WatchedRun run = watcher(query)->RunUnwatched(text_of(query, "measured " + std::to_string(i)), timeout_ms);
       times.push_back(run.error.empty() ? run.total_ms : timeout_ms);
     }
     const double median = Quantile(times, 0.5);
@@ -251,12 +253,14 @@ Verdict RunEta(const Options& options) {
   if (cold) {
     for (const Template* query : watched) {
       laboratory.Reset();
-      take("cold", *query, watcher(*query)->Run(text_of(*query), interval_ms, timeout_ms), -1, &cold_figures);
+      take("cold", *query, watcher(*query)->Run(text_of(*query, "cold"), interval_ms, timeout_ms), -1, &cold_figures);
     }
   }
-  std::shuffle(watched.begin(), watched.end(), random);
   for (int fold = 0; fold < folds; fold++) {
-    const auto in_fold = [&](size_t i) { return static_cast<int>(i) % folds == fold; };
+    const auto in_fold = [&](size_t i) {
+      return static_cast<int>(RandomOf(options, watched[i]->name)() % static_cast<uint64_t>(folds)) == fold;
+    };
+    std::mt19937_64 random = RandomOf(options, "fold " + std::to_string(fold));
     laboratory.Reset();
     std::vector<const Template*> lessons = others;
     for (size_t i = 0; i < watched.size(); i++) {
@@ -264,7 +268,8 @@ Verdict RunEta(const Options& options) {
     }
     for (int run = 0; run < train_runs; run++) {
       std::shuffle(lessons.begin(), lessons.end(), random);
-      for (const Template* query : lessons) watcher(*query)->RunUnwatched(text_of(*query), timeout_ms);
+      const std::string round = "lesson " + std::to_string(run);
+      for (const Template* query : lessons) watcher(*query)->RunUnwatched(text_of(*query, round), timeout_ms);
     }
     laboratory.Learn();
     std::map<const Template*, double> previous;
@@ -272,7 +277,8 @@ Verdict RunEta(const Options& options) {
       for (size_t i = 0; i < watched.size(); i++) {
         if (!in_fold(i)) continue;
         const Template& query = *watched[i];
-        const WatchedRun result = watcher(query)->Run(text_of(query), interval_ms, timeout_ms);
+        const WatchedRun result =
+            watcher(query)->Run(text_of(query, "run " + std::to_string(run)), interval_ms, timeout_ms);
         if (run == 0) {
           take("first", query, result, -1, &first_figures);
         } else {
