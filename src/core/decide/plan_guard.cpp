@@ -10,13 +10,13 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kLeastWeight = 0.05;  // of complete runs, below which a time is forgotten
-constexpr double kClearlyWorse = 1.1;  // a known plan must be this much slower than the best to be passed over,
-constexpr double kWorthMs = 10;        // and by this much
-constexpr double kConfident = 1.28;    // standard deviations: one in ten
-constexpr double kAtLastChance = 0.5;  // the same when going on can no longer be undone for free
-constexpr double kOverdraft = 0.5;     // of the known time: how long past the allowance a trial may live at most
-constexpr double kNoiseFloor = 0.1;    // log standard deviation of one plan's time on one server
+constexpr double kLeastWeight = 0.05;   // of complete runs, below which a time is forgotten
+constexpr double kClearlyWorse = 1.1;   // a known plan must be this much slower than the best to be passed over,
+constexpr double kWorthMs = 10;         // and by this much
+constexpr double kConfident = 1.28;     // standard deviations: one in ten
+constexpr double kAtLastChance = 0.84;  // one in five: when going on can no longer be undone for free
+constexpr double kOverdraft = 0.5;      // of the known time: how long past the allowance a trial may live at most
+constexpr double kNoiseFloor = 0.1;     // log standard deviation of one plan's time on one server
 
 double Decay(double then_s, double now_s, double half_life_s) {
   double age_s = now_s - then_s;
@@ -137,13 +137,13 @@ ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double 
   double end = allowance + kOverdraft * known;
   double total = std::isfinite(total_ms) ? std::max(total_ms, elapsed_ms) : 1e300;
   double sd = std::isfinite(total_log_sd) ? std::clamp(total_log_sd, 0.0, 3.0) : 3;
+  double doubt = std::max(sd, ExtrapolatedLogSd(total, elapsed_ms));
   bool give_up;
   if (elapsed_ms + tick_ms <= last_chance) {
-    double doubt = std::max(sd, ExtrapolatedLogSd(total, elapsed_ms));
     give_up = std::max(elapsed_ms, total * std::exp(-kConfident * doubt)) > allowance;
   } else if (!probation->last_chance_passed && elapsed_ms <= last_chance) {
     probation->last_chance_passed = true;
-    give_up = total * std::exp(kAtLastChance * sd) > allowance;
+    give_up = total * std::exp(kAtLastChance * doubt) > allowance;
   } else {
     probation->last_chance_passed = true;
     double patience = std::clamp((end - elapsed_ms) / std::max(end - allowance, 1e-3), 0.0, 1.0);

@@ -6,7 +6,8 @@
 // still be given up so that the known plan, begun anew, ends within the allowance.
 //   until b     it is given up as soon as its tracked end is confidently beyond a, with the doubt of a plan that nobody
 //               has seen (ExtrapolatedLogSd)
-//   at b        it goes on only when its tracked end is within a
+//   at b        it goes on only when its tracked end is within a, with the same doubt: plans that are hardly better
+//               than the known one are not worth the risk
 //   after b     giving it up can only limit the damage: it goes on while what is left is less than the known plan would
 //               take; past a, where the tracker has proven wrong, that bound falls to nothing at a + k / 2
 // So a run takes at most a when the tracker is right, and a + 3 k / 2 whatever the tracker says (plus one tick and the

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace query_shaper {
 
@@ -12,6 +13,9 @@ constexpr double kMostPenalty = 1000;  // beyond it nothing is interrupted any m
 constexpr double kConfidence = 0.8;    // of the first re-plan
 constexpr double kForcedConfidence = 2.0 / 3;
 constexpr double kSpentConfidence = 0.6;  // when no more can be lost than was spent
+constexpr double kMostRegret = 0.1;       // probability of a loss that is noticed,
+constexpr double kNoticedShare = 0.1;     // which is more than this share of the time in all
+constexpr double kNoticedMs = 100;        // and this much
 constexpr double kDoubtHalves = 0.5;      // what is allowed to be missing from certainty, per re-plan of this run
 constexpr double kLeastGainMs = 5;        // expected, below which nobody notices
 constexpr double kLeastLogSd = 0.05;
@@ -28,6 +32,21 @@ bool Known(const UncertainTime& time) { return std::isfinite(time.ms) && time.ms
 
 double Spread(double log_sd) {
   return std::isfinite(log_sd) ? std::clamp(log_sd, kLeastLogSd, kMostLogSd) : kMostLogSd;
+}
+
+// Probability that the new plan costs more than the old one would have, by what is noticed. The integral over the time
+// left is a sum over the middles of equally likely slices.
+double NoticedLoss(const ReplanSituation& situation, double fresh_ms, double fresh_sd, double left_sd) {
+  constexpr double kMiddles[] = {-1.8627, -1.3180, -1.0100, -0.7764, -0.5791, -0.4023, -0.2372, -0.0784,
+                                 0.0784,  0.2372,  0.4023,  0.5791,  0.7764,  1.0100,  1.3180,  1.8627};
+  const double elapsed_ms = std::isfinite(situation.elapsed_ms) ? std::max(situation.elapsed_ms, 0.0) : 0;
+  double sum = 0;
+  for (const double middle : kMiddles) {
+    const double left_ms = situation.left.ms * std::exp(left_sd * middle);
+    const double bearable_ms = left_ms + kNoticedShare * (elapsed_ms + left_ms) + kNoticedMs;
+    sum += Phi(std::log((fresh_ms + 1e-3) / bearable_ms) / fresh_sd);
+  }
+  return sum / std::size(kMiddles);
 }
 
 // Mean of a log-normal, capped: with a wide spread the mean says more of the tail than of what will happen.
@@ -60,14 +79,16 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   double fresh_ms = situation.fresh.ms + interruption_ms;
   // The interruption itself is known: only the share of the new plan is in doubt.
   double doubted = fresh_ms > 0 ? fresh_sd * situation.fresh.ms / fresh_ms : 0;
-  if (situation.elapsed_ms >= verdict.penalty * fresh_ms)
-    verdict.confidence = std::min(verdict.confidence, kSpentConfidence);
+  const bool spent = situation.elapsed_ms >= verdict.penalty * fresh_ms;
+  if (spent) verdict.confidence = std::min(verdict.confidence, kSpentConfidence);
   double better = std::log(situation.left.ms + 1e-3) - std::log(verdict.penalty * fresh_ms + 1e-3);
   verdict.probability = Phi(better / std::hypot(left_sd, doubted));
   verdict.gain_ms = Mean(situation.left.ms, left_sd) - Mean(situation.fresh.ms, fresh_sd) - interruption_ms;
   // A gain below a hundredth of what was spent already is not worth a change either.
   double least_ms = std::max(kLeastGainMs, std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
-  verdict.replan = verdict.probability >= verdict.confidence && verdict.gain_ms >= least_ms;
+  verdict.regret = NoticedLoss(situation, fresh_ms, std::max(doubted, kLeastLogSd), left_sd);
+  verdict.replan = verdict.probability >= verdict.confidence && verdict.gain_ms >= least_ms &&
+                   (spent || verdict.regret <= kMostRegret);
   return verdict;
 }
 

@@ -414,13 +414,18 @@ const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint) {
   if (!RecallPlans(tracker->plan.query_id, &known)) return nullptr;
   const KnownPlan* proposed = FindKnown(known, fingerprint);
   const KnownPlan* running = FindKnown(known, tracker->fingerprint);
-  constexpr double kAsKnown = 1.5;  // times its known time
-  double total_ms = PlanElapsedMs(tracker) + tracker->time_left.eta_ms;
-  if (proposed != nullptr && (proposed->weight > 0 || proposed->given_up > 0) &&
-      std::exp(static_cast<double>(proposed->log_ms)) > total_ms)
-    return "the new plan is known to take longer";
+  constexpr double kAsKnown = 1.5;  // times its known time, that have passed;
+  constexpr double kAsTracked = 4;  // the same, extrapolated. Beyond, known times do not even tell which plan is faster
+  double elapsed_ms = PlanElapsedMs(tracker);
+  double total_ms = elapsed_ms + tracker->time_left.eta_ms;
   bool running_known = running != nullptr && running->weight > 0;
-  if (proposed == nullptr && running_known && total_ms <= kAsKnown * std::exp(static_cast<double>(running->log_ms)))
+  double running_ms = running_known ? std::exp(static_cast<double>(running->log_ms)) : 0;
+  if (proposed != nullptr && (proposed->weight > 0 || proposed->given_up > 0)) {
+    double proposed_ms = std::exp(static_cast<double>(proposed->log_ms));
+    bool slower = running_known && proposed_ms > running_ms && total_ms <= kAsTracked * running_ms;
+    if (slower || proposed_ms > total_ms) return "the new plan is known to take longer";
+  }
+  if (proposed == nullptr && elapsed_ms <= kAsKnown * running_ms && total_ms <= kAsTracked * running_ms)
     return "the running plan takes what it is known to take";
   return nullptr;
 }

@@ -68,10 +68,10 @@ void Tell(const Tracker* tracker, int node_id, const Answer& answer, const NewPl
     snprintf(details, sizeof details,
              "{\"elapsed_ms\": %.1f, \"planning_ms\": %.2f, \"left_ms\": %.1f, \"new_ms\": %.1f, \"old_cost\": %.0f, "
              "\"new_cost\": %.0f, \"finished_rows\": %.0f, \"kept_rows\": %.0f, \"probability\": %.3f, "
-             "\"confidence\": %.3f, \"penalty\": %.2f, \"replans\": %d}",
+             "\"confidence\": %.3f, \"regret\": %.3f, \"penalty\": %.2f, \"replans\": %d}",
              ElapsedMs(tracker), plan->planning_ms, answer.left.ms, answer.fresh.ms, answer.old_cost,
              plan->statement->planTree->total_cost, FinishedRows(tracker), plan->kept_rows, answer.judged.probability,
-             answer.judged.confidence, answer.judged.penalty, tracker->changes.swaps);
+             answer.judged.confidence, answer.judged.regret, answer.judged.penalty, tracker->changes.swaps);
   }
   RecordEvent("replan", answer.verdict, tracker->plan.query_id, node_id, answer.reason, details);
 }

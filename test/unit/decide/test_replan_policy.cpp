@@ -95,6 +95,36 @@ BOOST_AUTO_TEST_CASE(what_was_spent_already_may_be_spent_again) {
   BOOST_TEST(!JudgeReplan(situation).replan);
 }
 
+BOOST_AUTO_TEST_CASE(a_loss_that_would_be_noticed_must_be_unlikely) {
+  // What a skewed driver shows after 100 ms: forty times as much to come, extrapolated.
+  ReplanSituation skewed;
+  skewed.left = {4200, 1.9};
+  skewed.fresh = {650, 1.0};
+  skewed.elapsed_ms = 100;
+  skewed.forced = true;
+  ReplanVerdict verdict = JudgeReplan(skewed);
+  BOOST_TEST(verdict.probability >= verdict.confidence);
+  BOOST_TEST(verdict.regret > 0.1);
+  BOOST_TEST(!verdict.replan);
+  // A loss that nobody notices is no obstacle.
+  ReplanSituation small = skewed;
+  small.left.ms = 42;
+  small.fresh.ms = 6.5;
+  small.elapsed_ms = 1;
+  BOOST_TEST(JudgeReplan(small).regret < 0.01);
+  BOOST_TEST(JudgeReplan(small).replan);
+  // Against draws.
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  int noticed = 0;
+  constexpr int kDraws = 200000;
+  for (int i = 0; i < kDraws; ++i) {
+    double left_ms = 4200 * std::exp(1.9 * normal(random)), fresh_ms = 650 * std::exp(1.0 * normal(random));
+    noticed += fresh_ms > left_ms + 0.1 * (100 + left_ms) + 100;
+  }
+  BOOST_TEST(std::fabs(verdict.regret - static_cast<double>(noticed) / kDraws) < 0.02);
+}
+
 BOOST_AUTO_TEST_CASE(penalties_fade) {
   BOOST_TEST(InterruptionPenalty(0) == 1);
   BOOST_TEST(InterruptionPenalty(-3) == 1);
