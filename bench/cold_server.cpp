@@ -16,14 +16,17 @@ namespace fs = std::filesystem;
 // A slow file system over a data directory for as long as the object lives.
 class SlowMount {
  public:
-  SlowMount(const std::string& program, const std::string& data, int delay_us, const std::string& faults)
+  SlowMount(const Options& options, const std::string& program, const std::string& data, const std::string& faults)
       : data_(data), behind_(data + ".behind") {
     fs::rename(data_, behind_);
     fs::create_directory(data_);
-    const CommandResult mounted =
-        RunCommand(ShellQuote(program) + " " + ShellQuote(behind_) + " " + std::to_string(delay_us) + " " +
-                   ShellQuote(data_) + " " + ShellQuote(faults));
+    const std::string cpus = options.Text("slow-cpus", "");
+    const CommandResult mounted = RunCommand(
+        (cpus.empty() ? "" : "taskset -c " + ShellQuote(cpus) + " nice -n -10 ") + ShellQuote(program) + " " +
+        ShellQuote(behind_) + " " + options.Text("slow", "0") + " " + ShellQuote(data_) + " " + ShellQuote(faults));
     if (mounted.status != 0) throw std::runtime_error("could not mount the slow file system: " + mounted.output);
+    // What lies behind is in the page cache, so that a read takes the delay and nothing else, whoever read it before.
+    RunCommand("find " + ShellQuote(behind_ + "/base") + " -type f -exec cat {} + >/dev/null");
   }
   ~SlowMount() {
     RunCommand("fusermount3 -u " + ShellQuote(data_) + " || umount -l " + ShellQuote(data_));
@@ -45,12 +48,11 @@ ColdServer::ColdServer(const Options& options, const DataTemplate& data, const s
       options, "prefetch", "",
       std::vector<std::string>{"shared_buffers = '512MB'", "autovacuum = off", "checkpoint_timeout = '1h'"});
   unsetenv("TEMPLATE");
-  const int delay_us = static_cast<int>(options.Number("slow", 0));
-  if (delay_us == 0) return;
+  if (options.Number("slow", 0) == 0) return;
   const std::string program = options.root + "/build/cmake/slow_files";
   if (!fs::exists(program)) throw std::runtime_error("no " + program + ": needs libfuse3-dev and fuse3");
   Control("stop");
-  slow_ = std::make_unique<SlowMount>(program, cluster_->dir() + "/data", delay_us, FaultsFile());
+  slow_ = std::make_unique<SlowMount>(options, program, cluster_->dir() + "/data", FaultsFile());
   Control("start");
 }
 

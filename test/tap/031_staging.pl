@@ -69,6 +69,12 @@ $page = 12;
 is(leaf($session, 'pages', 5), 0, 'pages that were staged are right');
 cmp_ok(metric('staged_hits_total'), '>', $hits, 'they were used');
 
+my $first = 18 * 1000 + 1;
+my ($shown) = $session->query("EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(id) FROM pages WHERE id BETWEEN $first AND $first + 1000") =~ /"Staged Blocks": (\d+)/;
+cmp_ok($shown, '>=', 30, 'EXPLAIN shows blocks that were staged');
+($shown) = $node->safe_psql('postgres', "EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(id) FROM lost WHERE id BETWEEN 1 AND 1000") =~ /"Staged Blocks": (\d+)/;
+is($shown, '0', 'and none where nothing was');
+
 # A look-up whose place jumps about is not staged.
 my $blocks = metric('staged_blocks_total');
 my $jumps = $node->background_psql('postgres');

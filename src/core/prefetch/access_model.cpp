@@ -12,6 +12,7 @@ namespace {
 constexpr int kBlockPredictor = kStepOrders;
 constexpr int kExtentPredictor = kStepOrders + 1;
 constexpr int kWays = 8;
+constexpr int kFollowerWays = 8;
 constexpr int kSlowestRate = 16;  // a share follows at least its last 16 observations
 constexpr float kWholeShare = 65535;
 constexpr float kShownMemory = 128;  // answers
@@ -146,8 +147,31 @@ Answer Predict(const AccessModel& model, int predictor, const AccessPlace& place
   return BestOf(Find(model.blocks, kBlockContexts, PlaceContext(place.block)), model.shown[predictor]);
 }
 
+Follower* FollowersAt(BlockFollowers* followers, uint32_t block) {
+  return &followers->followers[static_cast<uint32_t>(MixBits(block)) % (kFollowers / kFollowerWays) * kFollowerWays];
+}
+
+Answer PredictFollower(BlockFollowers* followers, uint32_t block) {
+  Answer answer;
+  const Follower* const bucket = FollowersAt(followers, block);
+  for (int i = 0; i < kFollowerWays && !answer.any; ++i)
+    if (bucket[i].block == block) answer = {true, static_cast<int32_t>(bucket[i].next), ShareRight(followers->shown)};
+  return answer;
+}
+
+// Which one makes room is left to chance: with more blocks than places, the oldest would always be the one needed next.
+void LearnFollower(BlockFollowers* followers, uint32_t block, uint32_t next) {
+  Follower* const bucket = FollowersAt(followers, block);
+  int place = static_cast<int>(MixBits(next) % kFollowerWays);
+  for (int i = kFollowerWays - 1; i >= 0; --i)
+    if (bucket[i].block == kNoBlockYet) place = i;
+  for (int i = 0; i < kFollowerWays; ++i)
+    if (bucket[i].block == block) place = i;
+  bucket[place] = {block, next};
+}
+
 // Of those that have an answer here, the one that has been right most often.
-Answer PredictBest(const AccessModel& model, const AccessPlace& place) {
+Answer PredictBest(const AccessModel& model, BlockFollowers* followers, const AccessPlace& place) {
   Answer best;
   float best_shown = -1;
   for (int predictor = 0; predictor <= kBlockPredictor; ++predictor) {
@@ -158,7 +182,9 @@ Answer PredictBest(const AccessModel& model, const AccessPlace& place) {
     best = answer;
     best_shown = shown;
   }
-  return best;
+  if (followers == nullptr || LowerBound(followers->shown) <= best_shown) return best;
+  const Answer answer = PredictFollower(followers, place.block);
+  return answer.any ? answer : best;
 }
 
 void Advance(AccessPlace* place, uint32_t block) {
@@ -179,9 +205,14 @@ const Transition* ExtentAt(const AccessModel& model, uint32_t extent) {
   return Find(model.extents, kExtentContexts, PlaceContext(extent));
 }
 
-void ScoreAndLearn(AccessModel* model, uint32_t block) {
+void ScoreAndLearn(AccessModel* model, BlockFollowers* followers, uint32_t block) {
   AccessPlace& place = model->place;
   const auto next = static_cast<int32_t>(block);
+  if (followers != nullptr) {
+    const Answer answer = PredictFollower(followers, place.block);
+    if (answer.any) Score(&followers->shown, answer.value == next, kShownMemory);
+    LearnFollower(followers, place.block, block);
+  }
   for (int predictor = 0; predictor <= kBlockPredictor; ++predictor) {
     const Answer answer = Predict(*model, predictor, place);
     if (answer.any) Score(&model->shown[predictor], answer.value == next, kShownMemory);
@@ -257,6 +288,7 @@ void SetGate(AccessModel* model) {
 }
 
 struct Asking {
+  BlockFollowers* followers;
   int distance;
   uint32_t relation_blocks;
   uint32_t* ask;
@@ -291,7 +323,7 @@ float GoesOnLeast(const AccessModel& model) {
 void FollowChain(AccessModel* model, Asking* asking) {
   const float goes_on_least = GoesOnLeast(*model);
   while (model->ahead < asking->distance) {
-    const Answer answer = PredictBest(*model, model->chain_end);
+    const Answer answer = PredictBest(*model, asking->followers, model->chain_end);
     if (!answer.any) return;
     const float log = model->chain_log + std::log(std::max(answer.probability, 1e-6F));
     if (std::exp(log) < kChainLeast || GoesOn(*model, model->ahead + 1) < goes_on_least) return;
@@ -316,6 +348,11 @@ void FollowExtents(AccessModel* model, Asking* asking) {
 }
 
 }  // namespace
+
+void StartFollowers(BlockFollowers* followers) {
+  for (Follower& follower : followers->followers) follower = {kNoBlockYet, 0};
+  followers->shown = {};
+}
 
 void StartModel(AccessModel* model) {
   *model = AccessModel{};
@@ -349,8 +386,8 @@ void EndEpisode(AccessModel* model) {
   StartEpisode(model);
 }
 
-int NoteAccess(AccessModel* model, uint32_t block, int distance, uint32_t relation_blocks, uint32_t* ask,
-               int capacity) {
+int NoteAccess(AccessModel* model, uint32_t block, int distance, uint32_t relation_blocks, uint32_t* ask, int capacity,
+               BlockFollowers* followers) {
   AccessPlace& place = model->place;
   if (block == place.block || block == kNoBlockYet) return 0;
   ++model->accesses;
@@ -362,9 +399,9 @@ int NoteAccess(AccessModel* model, uint32_t block, int distance, uint32_t relati
   if (due->block != kNoBlockYet && model->accesses - due->at > kExpires) Settle(model, due, Outcome::kWrong);
 
   if (place.block != kNoBlockYet) {
-    const Answer answer = PredictBest(*model, place);
+    const Answer answer = PredictBest(*model, followers, place);
     const bool as_chained = answer.any && answer.value == static_cast<int32_t>(block) && model->ahead > 0;
-    ScoreAndLearn(model, block);
+    ScoreAndLearn(model, followers, block);
     if (as_chained) {
       --model->ahead;
       model->chain_log = std::min(model->chain_log - std::log(std::max(answer.probability, 1e-6F)), 0.0F);
@@ -383,7 +420,7 @@ int NoteAccess(AccessModel* model, uint32_t block, int distance, uint32_t relati
     model->chain_log = 0;
   }
   SetGate(model);
-  Asking asking = {std::min(distance, kChainMost), relation_blocks, ask, capacity};
+  Asking asking = {followers, std::min(distance, kChainMost), relation_blocks, ask, capacity};
   FollowChain(model, &asking);
   if (model->ahead == 0) FollowExtents(model, &asking);
   return asking.count;

@@ -26,6 +26,7 @@ constexpr int kSuccessors = 3;
 constexpr uint32_t kModelExtent = 16;
 constexpr int kNamed = 256;
 constexpr int kEpisodeLengths = 64;
+constexpr uint32_t kFollowers = 32768;  // power of 2
 
 struct Transition {
   uint32_t context;  // hash, 0: free
@@ -80,6 +81,20 @@ struct AccessModel {
 };
 static_assert(std::is_trivially_copyable_v<AccessModel>);
 
+// Which block came after each when it was read last: of a running scan, for cycles that are longer than the tables of
+// the model. It is neither shared nor stored.
+struct Follower {
+  uint32_t block;  // kNoBlockYet: free
+  uint32_t next;
+};
+struct BlockFollowers {
+  Follower followers[kFollowers];
+  Precision shown;
+};
+static_assert(std::is_trivially_copyable_v<BlockFollowers>);
+
+void StartFollowers(BlockFollowers* followers);
+
 void StartModel(AccessModel* model);
 
 // A new scan or statement over the relation: steps do not reach across.
@@ -90,8 +105,9 @@ void EndEpisode(AccessModel* model);
 
 // One block read; one equal to the last is no access. Learns, and writes into `ask` the blocks to ask for now, at most
 // `capacity`, of at most `distance` accesses ahead, all below relation_blocks and none that was asked for lately.
-// Returns how many; 0 while the gate is shut.
-int NoteAccess(AccessModel* model, uint32_t block, int distance, uint32_t relation_blocks, uint32_t* ask, int capacity);
+// Returns how many; 0 while the gate is shut. followers: null, or the same at every access.
+int NoteAccess(AccessModel* model, uint32_t block, int distance, uint32_t relation_blocks, uint32_t* ask, int capacity,
+               BlockFollowers* followers = nullptr);
 
 // Requests that failed or came too late count against the gate as if they had been wrong.
 void PenaliseModel(AccessModel* model, int requests);

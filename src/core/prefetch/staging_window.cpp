@@ -104,4 +104,12 @@ int64_t NoteHits(StagingWindow* window, uint64_t relation, const uint32_t* block
   return hits;
 }
 
+int64_t HitsOf(const StagingWindow& window, uint64_t relation, const uint32_t* blocks, int count) {
+  int64_t hits = 0;
+  for (const StagedExtent& entry : window.extents)
+    if (entry.state == StageState::kStaged && entry.relation == relation)
+      hits += BlocksInside(entry.extent, blocks, count);
+  return hits;
+}
+
 }  // namespace query_shaper

@@ -75,6 +75,9 @@ int BlocksInside(const Extent& extent, const uint32_t* blocks, int count);
 // Counts the blocks (ascending, distinct) that fell into staged extents of the relation. Returns how many.
 int64_t NoteHits(StagingWindow* window, uint64_t relation, const uint32_t* blocks, int count);
 
+// The same without counting them.
+int64_t HitsOf(const StagingWindow& window, uint64_t relation, const uint32_t* blocks, int count);
+
 // How many of the blocks (ascending, distinct) fell into extents of the relation that were wanted, and are not staged
 // yet, where of(index) holds.
 template <typename Of>

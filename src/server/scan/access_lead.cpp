@@ -25,6 +25,7 @@ struct AccessPredictor {
   PredictionFigures figures;
   PredictedBlock predicted[kPredictedBlocks];  // by block, modulo
   AccessModel model;
+  BlockFollowers followers;
 };
 
 namespace {
@@ -40,6 +41,7 @@ AccessPredictor* MakePredictor(PrefetchScanState* state, Relation heap) {
   predictor->here = false;
   predictor->figures = {};
   for (PredictedBlock& entry : predictor->predicted) entry = {kNoBlockYet, false};
+  StartFollowers(&predictor->followers);
   RecallAccess(RelationGetRelid(heap), RelationGetRelid(state->index), &predictor->model);
   return predictor;
 }
@@ -98,8 +100,8 @@ void PredictFrom(PrefetchScanState* state, Relation heap, uint32_t block, BlockV
   // Warm: the model rests, and goes on where reads are waited for again.
   if (state->look.distance == 0) return;
   uint32_t ask[kAskedAtOnce];
-  int count =
-      NoteAccess(&predictor->model, block, state->look.max_distance, predictor->relation_blocks, ask, kAskedAtOnce);
+  int count = NoteAccess(&predictor->model, block, state->look.max_distance, predictor->relation_blocks, ask,
+                         kAskedAtOnce, &predictor->followers);
   if (count > 0) Ask(state, heap, ask, count);
 }
 

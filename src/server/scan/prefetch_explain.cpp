@@ -3,6 +3,7 @@
 #include "server/scan/prefetch_explain.h"
 
 #include "server/scan/access_lead.h"
+#include "server/scan/stage_ahead.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 extern "C" {
@@ -64,6 +65,7 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   if (!explain->analyze || !state->watching) return;
   const PrefetchFigures& figures = state->figures;
   const PredictionFigures predicted = PredictionsOf(state);
+  const StagedFigures staged = StagedOf(state);
   const char* pattern = PatternName(JudgedPattern(state->window));
   if (explain->format == EXPLAIN_FORMAT_TEXT) {
     // Costs off means that what differs from run to run is not wanted.
@@ -76,12 +78,21 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
                        static_cast<int64>(predicted.asked), static_cast<int64>(predicted.used),
                        static_cast<int64>(predicted.late));
     }
+    if (state->reach != nullptr) {
+      appendStringInfoSpaces(explain->str, explain->indent * 2);
+      appendStringInfo(explain->str, "Staged: " INT64_FORMAT "  Staged Late: " INT64_FORMAT "\n",
+                       static_cast<int64>(staged.staged), static_cast<int64>(staged.late));
+    }
     return;
   }
   ExplainFigures(figures, state->look.late, explain);
   ExplainPropertyInteger("Predicted Blocks", nullptr, predicted.asked, explain);
   ExplainPropertyInteger("Predictions Used", nullptr, predicted.used, explain);
   ExplainPropertyInteger("Predictions Late", nullptr, predicted.late, explain);
+  if (state->reach != nullptr) {
+    ExplainPropertyInteger("Staged Blocks", nullptr, staged.staged, explain);
+    ExplainPropertyInteger("Staged Late", nullptr, staged.late, explain);
+  }
   ExplainPropertyInteger("Prefetch Distance", nullptr, state->look.highest, explain);
   ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
   ExplainPropertyText("Access Pattern", pattern, explain);

@@ -314,6 +314,24 @@ void EndReach(const PrefetchScanState* state) {
   read->count += room;
 }
 
+StagedFigures StagedOf(const PrefetchScanState* state) {
+  StagedFigures figures = {};
+  const ReachTrace* reach = state->reach;
+  if (reach == nullptr || reach->count == 0 || shared_staging == nullptr) return figures;
+  auto* blocks = static_cast<uint32_t*>(palloc(sizeof(uint32_t) * static_cast<size_t>(reach->count)));
+  std::copy(reach->blocks, reach->blocks + reach->count, blocks);
+  std::sort(blocks, blocks + reach->count);
+  auto count = static_cast<int>(std::unique(blocks, blocks + reach->count) - blocks);
+  uint64_t name = StagedName(state->heap->rd_node);
+  LWLockAcquire(shared_staging->lock, LW_SHARED);
+  figures.staged = HitsOf(shared_staging->window, name, blocks, count);
+  figures.late = LateBlocks(shared_staging->window, name, blocks, count,
+                            [](int i) { return shared_staging->files[i].pid == MyProcPid; });
+  LWLockRelease(shared_staging->lock);
+  pfree(blocks);
+  return figures;
+}
+
 void InstallStageAhead() {
   next_end = ExecutorEnd_hook != nullptr ? ExecutorEnd_hook : standard_ExecutorEnd;
   ExecutorEnd_hook = EndHook;

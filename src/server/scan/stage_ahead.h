@@ -28,6 +28,13 @@ inline void TraceReach(ReachTrace* reach, uint32_t block) {
 // At the end of a scan that went well, its relation still open.
 void EndReach(const PrefetchScanState* state);
 
+// Of the blocks that the scan came to: how many lay in extents staged for statements, and in extents of this session's
+// that were wanted and came too late.
+struct StagedFigures {
+  int64_t staged, late;
+};
+StagedFigures StagedOf(const PrefetchScanState* state);
+
 // Called by _PG_init.
 void InstallStageAhead();
 

@@ -38,6 +38,8 @@ inline Worth PlayEpisodes(const Trace& trace, AccessModel* model, size_t from, s
   Worth worth;
   std::unordered_map<uint32_t, int64_t> asked;
   uint32_t ask[64];
+  const auto followers = std::make_unique<BlockFollowers>();
+  StartFollowers(followers.get());
   for (size_t i = from; i < std::min(to, trace.episodes.size()); ++i) {
     StartEpisode(model);
     for (const uint32_t block : trace.episodes[i]) {
@@ -50,7 +52,7 @@ inline Worth PlayEpisodes(const Trace& trace, AccessModel* model, size_t from, s
         }
         asked.erase(found);
       }
-      const int count = NoteAccess(model, block, distance, trace.relation_blocks, ask, 64);
+      const int count = NoteAccess(model, block, distance, trace.relation_blocks, ask, 64, followers.get());
       for (int j = 0; j < count; ++j) asked.emplace(ask[j], worth.accesses);
       worth.issued += count;
       if (count > 0) worth.last_issue = worth.accesses;

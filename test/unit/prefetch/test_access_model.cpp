@@ -38,9 +38,17 @@ BOOST_AUTO_TEST_CASE(cycles_are_covered_once_they_were_seen) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(cycles_longer_than_the_tables_are_covered) {
+  for (const int blocks : {3000, 16000}) {
+    const Worth worth = PlayTrace(traces::Cyclic(blocks, 40, 1));
+    BOOST_TEST(worth.coverage() >= 0.95, blocks << " blocks " << worth.coverage());
+    BOOST_TEST(worth.precision() >= 0.95, blocks << " blocks " << worth.precision());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_issued_on_random_accesses) {
   // In a relation of two extents the other one always comes next: that is no guess.
-  for (const uint32_t blocks : {100U, 400U, 2000U, traces::kBlocks})
+  for (const uint32_t blocks : {100U, 400U, 2000U, 20000U, traces::kBlocks})
     for (uint32_t seed = 1; seed <= 20; ++seed) {
       const Worth worth = PlayTrace(traces::Random(5000, blocks, seed));
       BOOST_TEST(worth.last_issue < 200, blocks << " blocks, issued at " << worth.last_issue);

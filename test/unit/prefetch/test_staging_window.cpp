@@ -124,6 +124,9 @@ BOOST_AUTO_TEST_CASE(hits_count_for_staged_extents_alone) {
   Want(window.get(), 50, 10, 0.9F, 0);
   window->extents[staged].state = StageState::kStaged;
   const uint32_t blocks[] = {5, 10, 15, 19, 20, 55};
+  BOOST_TEST(HitsOf(*window, 1, blocks, 6) == 3);
+  BOOST_TEST(HitsOf(*window, 2, blocks, 6) == 0);
+  BOOST_TEST(window->extents[staged].hits == 0);
   BOOST_TEST(NoteHits(window.get(), 1, blocks, 6) == 3);
   BOOST_TEST(NoteHits(window.get(), 2, blocks, 6) == 0);
   BOOST_TEST(window->extents[staged].hits == 3);
