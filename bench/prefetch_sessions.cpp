@@ -121,7 +121,7 @@ bool CompareHabit(const Options& options, ColdServer* server, const Habit& habit
       "late), of %.0f staged\n",
       habit.name, medians[0], medians[1], medians[2], read, staged.hits, staged.late, staged.staged);
   std::fflush(stdout);
-  json.Set("read", read).Set("staged", staged.staged).Set("hits", staged.hits).Set("late", staged.late);
+  json.Set("read", read).Set("staged_blocks", staged.staged).Set("hits", staged.hits).Set("late", staged.late);
   result->Set(habit.name, std::move(json));
   const std::string name = habit.name;
   if (!habit.predicted) return Check(name + ": blocks staged = 0", staged.staged, 0, 0);

@@ -37,6 +37,8 @@ namespace query_shaper {
 namespace {
 
 constexpr int kIdleMs = 5000;
+// Where a core is shared, a stager would run before the statement that has woken it has answered its client.
+constexpr long kAnswerFirstUs = 1000;
 constexpr uint32_t kLockedBlocks = 64;
 
 int my_slot = -1;
@@ -184,8 +186,9 @@ void Run(int index, uint32_t claim) {
       Stage(task);
       busy = GetCurrentTimestamp();
     }
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kIdleMs, PG_WAIT_EXTENSION);
+    int woken = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kIdleMs, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
+    if ((woken & WL_LATCH_SET) != 0) pg_usleep(kAnswerFirstUs);
     CHECK_FOR_INTERRUPTS();
     if (!ConfigReloadPending) continue;
     ConfigReloadPending = false;
