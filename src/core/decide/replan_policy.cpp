@@ -14,10 +14,8 @@ constexpr double kConfidence = 0.8;    // of the first re-plan
 constexpr double kForcedConfidence = 2.0 / 3;
 constexpr double kSpentConfidence = 0.6;  // when no more can be lost than was spent
 constexpr double kMostRegret = 0.1;       // probability of a loss that is noticed,
-constexpr double kNoticedShare = 0.1;     // which is more than this share of the time in all
-constexpr double kNoticedMs = 100;        // and this much
+constexpr double kNoticedShare = 0.1;     // which is more than this share of the time in all and noticed_ms
 constexpr double kDoubtHalves = 0.5;      // what is allowed to be missing from certainty, per re-plan of this run
-constexpr double kLeastGainMs = 5;        // expected, below which nobody notices
 constexpr double kLeastLogSd = 0.05;
 constexpr double kMostLogSd = 3;
 constexpr double kCostLogSd = 0.35;        // of ms per cost unit between two plans of one statement,
@@ -43,7 +41,7 @@ double NoticedLoss(const ReplanSituation& situation, double fresh_ms, double fre
   double sum = 0;
   for (const double middle : kMiddles) {
     const double left_ms = situation.left.ms * std::exp(left_sd * middle);
-    const double bearable_ms = left_ms + kNoticedShare * (elapsed_ms + left_ms) + kNoticedMs;
+    const double bearable_ms = left_ms + kNoticedShare * (elapsed_ms + left_ms) + situation.noticed_ms;
     sum += Phi(std::log((fresh_ms + 1e-3) / bearable_ms) / fresh_sd);
   }
   return sum / std::size(kMiddles);
@@ -85,7 +83,8 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   verdict.probability = Phi(better / std::hypot(left_sd, doubted));
   verdict.gain_ms = Mean(situation.left.ms, left_sd) - Mean(situation.fresh.ms, fresh_sd) - interruption_ms;
   // A gain below a hundredth of what was spent already is not worth a change either.
-  double least_ms = std::max(kLeastGainMs, std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
+  double least_ms =
+      std::max(situation.noticed_ms, std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
   verdict.regret = NoticedLoss(situation, fresh_ms, std::max(doubted, kLeastLogSd), left_sd);
   verdict.replan = verdict.probability >= verdict.confidence && verdict.gain_ms >= least_ms &&
                    (spent || verdict.regret <= kMostRegret);

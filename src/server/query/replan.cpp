@@ -31,6 +31,7 @@ namespace query_shaper {
 namespace {
 
 constexpr int kObserved = 64;
+constexpr double kNoticedTimes = 5;  // replan_min_time: what it takes for a difference to be noticed
 
 // One at a time: planning may run functions whose statements reach limits of their own.
 bool asking = false;
@@ -126,6 +127,7 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   // Those of this run have been counted when they happened.
   situation.interruptions = Interruptions(tracker->plan.query_id) - changes->swaps;
   situation.forced = rows_counted;
+  situation.noticed_ms = Max(1.0, kNoticedTimes * settings::replan_min_time_ms);
   answer->judged = JudgeReplan(situation);
   answer->swap = answer->judged.replan;
 }
@@ -336,6 +338,10 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node) {
   ++changes->asked;
   changes->asking_ms += plan.planning_ms;
   Tell(tracker, node_id, answer, &plan);
+  if (answer.swap && !Forced()) {
+    double total_ms = PlanElapsedMs(tracker) + answer.left.ms;
+    changes->left_ms = changes->left_ms > 0 ? Min(changes->left_ms, total_ms) : total_ms;
+  }
   if (answer.swap) SwapTo(tracker, plan.statement, plan.tree, plan.facts);
   DropPlan(&plan);
   if (Advises(settings::replan))
