@@ -149,6 +149,12 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
     open_now += startup_ms_;
   }
   bool moved = std::fabs(done - done_) > 1e-7 * (1 + done_);
+  // What a function takes before its first row is nobody's guess, and says nothing of how fast the rest goes.
+  int functions = 0;
+  for (int i = 0; i < count_; ++i) functions += plan.nodes[i].op == Operator::kFunctionScan && counters[i].rows > 0;
+  bool opaque = !repeated_ && moved && functions > functions_;
+  if (opaque) opaque_ms_ += now - measured_ms_;
+  functions_ = functions;
   double step = done - done_;
   done_ = done;
   if (moved) moved_ms_ = now;
@@ -181,7 +187,7 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   stalled_ = false;
   double running = std::max(0.0, now - stall_ms_);
   // While nothing moves, time beyond the silent work believed done says nothing of the speed.
-  double active = moved ? running : std::max(0.0, moved_ms_ - stall_ms_);
+  double active = std::max(0.0, (moved ? now : moved_ms_) - stall_ms_ - opaque_ms_);
 
   double silent = moved ? 0 : SilentWork(now - moved_ms_);
   double gap = moved ? now - measured_ms_ : 0;
@@ -203,7 +209,9 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
     open_now = 0;
   }
   double tracked_ms = (open_now + later) / std::max(filter_.speed(), 1e-6);
-  if (moved && gap > 0) {
+  if (opaque) {
+    measured_ms_ = now;
+  } else if (moved && gap > 0) {
     // The gap since the last movement is measured as one step, blind phases included.
     double speed = step / gap;
     double speed_sd = average * (kSpeedNoise[repeated_] + (speed > 2 * average ? 0.5 : 0));

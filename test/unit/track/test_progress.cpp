@@ -67,6 +67,33 @@ BOOST_AUTO_TEST_CASE(build_comes_before_probe) {
   BOOST_TEST(left.eta_ms < 100);
 }
 
+// A function is planned at next to nothing. It takes 150 ms here, what reads its three rows another 250.
+BOOST_AUTO_TEST_CASE(a_slow_function_does_not_slow_the_rest) {
+  PlanTree plan;
+  AddNode(&plan, -1, ChildRole::kRoot, Operator::kAgg, 1).agg = AggStrategy::kPlain;
+  AddNode(&plan, 0, ChildRole::kOuter, Operator::kHashJoin, 1e5).join = JoinKind::kInner;
+  SetRelation(&AddNode(&plan, 1, ChildRole::kOuter, Operator::kSeqScan, 1e6), 1e6, 10000);
+  AddNode(&plan, 1, ChildRole::kInner, Operator::kHash, 3);
+  AddNode(&plan, 3, ChildRole::kOuter, Operator::kFunctionScan, 3);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(300, 0.5), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  for (double t = 10; t < 150; t += 10) BOOST_TEST(progress->Update(plan, counters, At(t)).eta_ms < 1000);
+  counters[4].rows = 3;
+  counters[4].ended = true;
+  counters[1].held_rows = 3;
+  counters[1].filled = true;
+  counters[1].batches = 1;
+  counters[2].total_units = 10000;
+  for (double t = 150; t <= 390; t += 10) {
+    counters[2].done_units = 10000 * (t - 149) / 250;
+    counters[1].rows = 1e5 * (t - 149) / 250;
+    TimeLeft left = progress->Update(plan, counters, At(t));
+    BOOST_TEST(left.eta_ms < 2 * (400 - t) + 50);
+    if (t > 180) BOOST_TEST(left.eta_ms > 0.5 * (400 - t) - 20);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(lock_makes_time_left_grow_and_release_ends_it) {
   PlanTree plan = ScanPlan(1e6);
   auto progress = std::make_unique<Progress>();
