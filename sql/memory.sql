@@ -38,6 +38,7 @@ INSERT INTO statements VALUES
   ('left hash join', 'SELECT count(a.t || b.t) FROM wide a LEFT JOIN wide b USING (id)'),
   ('groups', 'SELECT t, count(*) FROM wide GROUP BY t'),
   ('distinct in an aggregate', 'SELECT count(DISTINCT t) FROM wide'),
+  ('distinct in groups', 'SELECT k / 50 AS half, count(DISTINCT t), count(DISTINCT id) FROM wide GROUP BY 1'),
   ('CTE', 'WITH c AS MATERIALIZED (SELECT * FROM wide) SELECT (SELECT count(*) FROM c) + (SELECT max(id) FROM c)'),
   ('materialised', 'SELECT count(*) FROM (VALUES (1), (2)) v (x) LEFT JOIN (SELECT t FROM wide OFFSET 0) w ON length(w.t) > x');
 
@@ -53,6 +54,8 @@ SET query_shaper.memory = off;
 SELECT bool_and(spills(query)) AS switched_off_spill FROM statements;
 SET query_shaper.memory = on;
 SELECT name, spills(query) FROM statements;
+-- Its largest group is known now.
+SELECT name, spills(query) FROM statements WHERE name = 'distinct in groups';
 SELECT DISTINCT told(query) FROM statements WHERE name IN ('sort', 'groups') ORDER BY 1;
 -- One node's bound.
 SET query_shaper.memory_node_max = '128kB';
@@ -90,6 +93,14 @@ SELECT min(x), max(x) FROM (SELECT t, min(seen(id)) AS x FROM wide GROUP BY t) s
 SELECT DISTINCT deeper FROM (SELECT CASE WHEN id % 10000 = 0 THEN seen_deeper(id) END AS deeper, t FROM wide ORDER BY t OFFSET 0) s
   ORDER BY 1;
 SELECT count(DISTINCT seen(id)) FROM wide;
+SELECT k / 50 AS half, count(DISTINCT id), count(DISTINCT seen(t)) FROM wide GROUP BY 1;
+-- In groups: no input row is computed under the aggregate's memory, whatever is asked of its rows.
+SELECT half, count(DISTINCT t), min(s), max(s) FROM (SELECT k / 50 AS half, t, seen(id) AS s FROM wide OFFSET 0) w GROUP BY 1;
+SELECT half, count(DISTINCT t) FROM (SELECT k / 50 AS half, t FROM wide WHERE seen(id) = '64kB') w GROUP BY 1
+  HAVING count(DISTINCT t) > 1;
+SELECT x, (SELECT count(*) FROM (SELECT k, count(DISTINCT t) AS c FROM wide WHERE k <= x GROUP BY 1) s WHERE c > 0)
+FROM (VALUES (1), (99)) v (x);
+SHOW work_mem;
 \set VERBOSITY terse
 SELECT t FROM (SELECT t, 1 / (id - 20000) AS x FROM wide ORDER BY t OFFSET 0) s ORDER BY x;
 SHOW work_mem;

@@ -128,6 +128,15 @@ CREATE TABLE access_pattern_data (
 );
 CREATE INDEX ON access_pattern_data (key);
 
+-- What plan nodes needed of memory. name: of statement, rows held and kind of node, with OIDs in it: of this database
+-- alone, and in no dump.
+CREATE TABLE memory_need_data (
+  name bigint NOT NULL,
+  last_seen timestamptz NOT NULL,
+  state bytea NOT NULL
+);
+CREATE INDEX ON memory_need_data (name);
+
 -- What owners say of their relations. regclass: follows a rename, and is a name in a dump.
 CREATE TABLE partition_hint_data (
   relation regclass NOT NULL,
@@ -147,6 +156,7 @@ ALTER TABLE event_data REPLICA IDENTITY FULL;
 ALTER TABLE row_estimate_data REPLICA IDENTITY FULL;
 ALTER TABLE known_plan_data REPLICA IDENTITY FULL;
 ALTER TABLE access_pattern_data REPLICA IDENTITY FULL;
+ALTER TABLE memory_need_data REPLICA IDENTITY FULL;
 ALTER TABLE partition_hint_data REPLICA IDENTITY FULL;
 
 SELECT pg_catalog.pg_extension_config_dump('history_data', '');
@@ -163,7 +173,7 @@ SELECT pg_catalog.pg_extension_config_dump('partition_hint_data', '');
 -- is a security barrier, so that no function in a user's WHERE sees what the view leaves out.
 GRANT USAGE ON SCHEMA query_shaper TO PUBLIC;
 REVOKE ALL ON history_data, profile_data, model_data, prediction_data, event_data, row_estimate_data, known_plan_data,
-  access_pattern_data, partition_hint_data
+  access_pattern_data, memory_need_data, partition_hint_data
 FROM PUBLIC;
 
 -- Chapter: activity. Running statements, as their backends publish them in shared memory.

@@ -22,6 +22,11 @@ struct NeedHistory {  // plain: lies in shared memory
 
 void LearnNeed(NeedHistory* history, double kb, double predicted_kb);
 
+// Checksummed bytes, as much as fits in capacity; returns the length needed.
+uint32_t WriteNeedHistory(const NeedHistory& history, char* out, uint32_t capacity);
+// Throws Error(kCorruptModel); *history stays as it was then.
+void ReadNeedHistory(const char* bytes, uint32_t length, NeedHistory* history);
+
 // Limit to ask for. 0: the node needs nothing.
 double WantedKb(const NeedHistory& history, const NodeNeed& predicted);
 

@@ -75,6 +75,11 @@ void Store(NodeNeed* need, NeedKind kind, double rows, double width) {
   need->spill_kb = SpilledKb(rows, width);
 }
 
+double GroupsOf(const PlanNode& node) {
+  if (node.agg != AggStrategy::kSorted) return 1;
+  return std::isfinite(node.groups) ? std::max({1.0, node.groups, std::isfinite(node.rows) ? node.rows : 1}) : 1e9;
+}
+
 void Interval(NodeNeed* need, double log_sd) {
   double factor = std::exp(kQuantile90 * std::min(log_sd, kMostLogSd));
   need->low_kb = need->kb / factor;
@@ -152,6 +157,7 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
       int join = node.parent;
       int outer = join >= 0 ? ChildIn(plan, join, ChildRole::kOuter) : -1;
       need.spill_kb = SpilledKb(rows, width) + SpilledKb(Rows(plan, outer), Width(plan, outer));
+      need.probes = Rows(plan, outer);
       break;
     }
     case Operator::kAgg:
@@ -162,12 +168,14 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
         need.kb = GroupBytes(rows, kept, node.aggregates) / kKb;
         // Rows of groups that have no place are written, whole.
         need.spill_kb = SpilledKb(Rows(plan, input), width);
-      } else if (node.sorted_inputs > 0 && node.agg == AggStrategy::kPlain) {
+        need.probes = Rows(plan, input);
+      } else if (node.sorted_inputs > 0 && (node.agg == AggStrategy::kPlain || node.agg == AggStrategy::kSorted)) {
         need.kind = NeedKind::kDistinct;
         need.spills = true;
-        // Each sorts its own arguments, of the input's columns.
+        // Each sorts its own arguments, of the input's columns, one group after the other.
         double argument = std::min(width, kArgumentBytes);
-        need.kb = node.sorted_inputs * SortBytes(rows, argument) / kKb;
+        need.rows = rows / std::sqrt(GroupsOf(node));
+        need.kb = node.sorted_inputs * SortBytes(need.rows, argument) / kKb;
         need.spill_kb = node.sorted_inputs * SpilledKb(rows, argument);
       }
       break;
@@ -201,6 +209,11 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
       break;
     default:
       break;
+  }
+  if (need.kind == NeedKind::kDistinct) {
+    // Between an even share and all of the rows.
+    double uneven_log_sd = std::log(GroupsOf(node)) / 2 / kQuantile90;
+    rows_log_sd = std::hypot(rows_log_sd, uneven_log_sd);
   }
   Interval(&need, rows_log_sd);
   return need;

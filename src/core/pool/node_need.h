@@ -25,7 +25,7 @@ enum class NeedKind : uint8_t {
   kCache = 8,       // Memoize: evicts when short
   kSetOp = 9,       // cannot spill
   kRecursive = 10,  // working tables of a recursive union
-  kDistinct = 11,   // sorts inside of an aggregate: DISTINCT, ORDER BY
+  kDistinct = 11,   // sorts inside of an aggregate, of one group at a time: DISTINCT, ORDER BY
   kSubplan = 12,    // hashed subplan, cannot spill
 };
 
@@ -36,6 +36,7 @@ struct NodeNeed {
   double high_kb = 0;
   double spill_kb = 0;  // written, and read again, when next to nothing of it is kept; other inputs of a join included
   double rows = 0;      // that are held
+  double probes = 0;    // rows that look into a hash table
   bool hash_limit = false;   // its limit is work_mem x hash_mem_multiplier
   bool spills = false;       // false: it takes what it needs, or does with less without writing
   bool gradual = false;      // a part of the memory saves a part of the spilling

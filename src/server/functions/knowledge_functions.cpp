@@ -40,7 +40,8 @@ void LockKnowledge(const char* function) {
   RunOnTables(
       "LOCK TABLE query_shaper.history_data, query_shaper.prediction_data, query_shaper.event_data, "
       "query_shaper.profile_data, query_shaper.model_data, query_shaper.row_estimate_data, "
-      "query_shaper.known_plan_data, query_shaper.access_pattern_data IN SHARE ROW EXCLUSIVE MODE",
+      "query_shaper.known_plan_data, query_shaper.access_pattern_data, "
+      "query_shaper.memory_need_data IN SHARE ROW EXCLUSIVE MODE",
       0, nullptr, nullptr);
   locking_transaction = MyProc->lxid;
 }
@@ -119,10 +120,11 @@ QUERY_SHAPER_FUNCTION(query_shaper_reset) {
   SPI_connect();
   LockKnowledge("reset()");
   static const char* const kReset[] = {
-      "DELETE FROM query_shaper.history_data",    "DELETE FROM query_shaper.profile_data",
-      "DELETE FROM query_shaper.model_data",      "DELETE FROM query_shaper.prediction_data",
-      "DELETE FROM query_shaper.event_data",      "DELETE FROM query_shaper.row_estimate_data",
-      "DELETE FROM query_shaper.known_plan_data", "DELETE FROM query_shaper.access_pattern_data",
+      "DELETE FROM query_shaper.history_data",     "DELETE FROM query_shaper.profile_data",
+      "DELETE FROM query_shaper.model_data",       "DELETE FROM query_shaper.prediction_data",
+      "DELETE FROM query_shaper.event_data",       "DELETE FROM query_shaper.row_estimate_data",
+      "DELETE FROM query_shaper.known_plan_data",  "DELETE FROM query_shaper.access_pattern_data",
+      "DELETE FROM query_shaper.memory_need_data",
   };
   for (const char* sql : kReset) RunOnTables(sql, 0, nullptr, nullptr);
   SPI_finish();

@@ -13,6 +13,7 @@ extern "C" {
 #include "miscadmin.h"
 #include "postmaster/bgworker_internals.h"
 #include "storage/bufmgr.h"
+#include "storage/fd.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 }
@@ -61,8 +62,9 @@ const char* ProcFile(const char* name) {
 }
 
 struct Room {
-  int64 limit_kb;  // kNoMemoryLimit: none
-  int64 spare_kb;  // of the group that binds, page cache not counted as used; kNoMemoryLimit: unknown
+  int64 limit_kb;   // kNoMemoryLimit: none
+  int64 spare_kb;   // of the group that binds, page cache not counted as used; kNoMemoryLimit: unknown
+  int64 unused_kb;  // the same, page cache counted
 };
 
 // The group with the lowest limit, of all from the server's own up.
@@ -77,6 +79,7 @@ void LookAtGroups(MemoryGroup group, bool v2, Room* room) {
     const int64 cache = Max(0, NumberAfter(stat, v2 ? "inactive_file" : "total_inactive_file")) +
                         Max(0, NumberAfter(stat, v2 ? "active_file" : "total_active_file"));
     room->limit_kb = limit_kb;
+    room->unused_kb = used_kb < 0 ? kNoMemoryLimit : Max(0, limit_kb - used_kb);
     room->spare_kb = used_kb < 0 ? kNoMemoryLimit : Max(0, limit_kb - Max(0, used_kb - cache / 1024));
   } while (GoUp(&group));
 }
@@ -103,13 +106,14 @@ void FindGroups() {
 }
 
 void Look() {
-  Room room = {kNoMemoryLimit, kNoMemoryLimit};
+  Room room = {kNoMemoryLimit, kNoMemoryLimit, kNoMemoryLimit};
   FindGroups();
   LookAtGroups(groups.v1, false, &room);
   LookAtGroups(groups.v2, true, &room);
   const std::string_view machine = ReadFile("/proc/meminfo");
   const int64 machine_kb = NumberAfter(machine, "MemTotal:");
   const int64 spare_kb = LowerLimit(NumberAfter(machine, "MemAvailable:"), room.spare_kb);
+  const int64 unused_kb = LowerLimit(NumberAfter(machine, "MemFree:"), room.unused_kb);
   const bool automatic = shared_pool->set_memory_kb < 0;
   const int64 capacity_kb =
       automatic ? AutomaticCapacityKb(machine_kb, room.limit_kb, static_cast<int64>(NBuffers) * (BLCKSZ / 1024))
@@ -120,6 +124,7 @@ void Look() {
   SetCapacity(&shared_pool->accounts[kPoolWorkers], shared_pool->set_workers, 0);
   SetCapacity(&shared_pool->accounts[kPoolIo], shared_pool->set_io, 0);
   pg_atomic_write_u64(&shared_pool->spare_kb, static_cast<uint64>(spare_kb < 0 ? capacity_kb : spare_kb));
+  pg_atomic_write_u64(&shared_pool->unused_kb, static_cast<uint64>(Max(0, unused_kb)));
   if (raised) WakeHeadOfLine();
 }
 
@@ -137,6 +142,13 @@ void FollowPoolCapacity() {
   Look();
   errno = saved;
   looking = 0;
+}
+
+bool TempFilesStayCached(double kb) {
+  constexpr double kShare = 0.1;  // of unused memory: there the kernel begins to write back
+  if (shared_pool == nullptr || (temp_file_limit >= 0 && kb > temp_file_limit)) return false;
+  FollowPoolCapacity();
+  return kb <= kShare * static_cast<double>(pg_atomic_read_u64(&shared_pool->unused_kb));
 }
 
 void PublishPoolSettings() {

@@ -9,4 +9,7 @@ namespace query_shaper {
 // not woken. System calls and plain memory alone: signal context.
 void FollowPoolCapacity();
 
+// Whether so much that is written to temporary files is read again before the kernel has to do anything about it.
+bool TempFilesStayCached(double kb);
+
 }  // namespace query_shaper

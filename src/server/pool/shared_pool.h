@@ -84,6 +84,7 @@ struct SharedPool {
   LWLock* lock;
   PoolAccount accounts[kPoolResources];
   pg_atomic_uint64 checked_at;  // TimestampTz of the last look at the limits
+  pg_atomic_uint64 unused_kb;   // not even page cache: what temporary files can take without pushing anything out
   pg_atomic_uint64 spare_kb;    // memory that there really was then, less wishes granted since
   pg_atomic_uint32 waiting;     // how many wait for memory
   pg_atomic_uint32 head;        // pgprocno + 1 of the first of them, 0: nobody

@@ -28,6 +28,7 @@ struct Gate {
   int raised_kb;
   short shaped;
   RaiseAt when;
+  double group_rows, most_group_rows;  // kEachGroup
   bool started;
   bool over_with;  // passes everything on
   bool told;
@@ -96,6 +97,18 @@ TupleTableSlot* PassRefill(int number, PlanState* node) {
   return slot;
 }
 
+// Sorts are begun before the next row is called for, but for the first group: after its first row has come.
+TupleTableSlot* PassGroups(int number, PlanState* node) {
+  Gate& gate = gates[number];
+  gate.started = reinterpret_cast<AggState*>(node)->grp_firstTuple != nullptr;
+  gate.group_rows = gate.started ? 1 : 0;
+  Open(number);
+  TupleTableSlot* slot = gate.real(node);
+  if (open_gate == number) Close();
+  gate.most_group_rows = Max(gate.most_group_rows, gate.group_rows);
+  return slot;
+}
+
 TupleTableSlot* PassInput(int number, PlanState* node) {
   Gate& gate = gates[number];
   const int over = gate.over;
@@ -105,6 +118,12 @@ TupleTableSlot* PassInput(int number, PlanState* node) {
   Gate& above = gates[over];
   if (above.when == RaiseAt::kRefill) {
     if (TupIsNull(slot) && HasSpilled(above)) Open(over);
+    return slot;
+  }
+  if (above.when == RaiseAt::kEachGroup) {
+    if (!TupIsNull(slot)) ++above.group_rows;
+    if (was_open && !above.started && !TupIsNull(slot)) Open(over);
+    above.started = true;
     return slot;
   }
   if (above.when == RaiseAt::kFirstInput) {
@@ -160,6 +179,7 @@ TupleTableSlot* AtGate(PlanState* node) {
     return gate.real(node);
   }
   if (gate.over >= 0) return PassInput(N, node);
+  if (gate.when == RaiseAt::kEachGroup) return PassGroups(N, node);
   return gate.when == RaiseAt::kRefill ? PassRefill(N, node) : PassNode(N, node);
 }
 
@@ -241,6 +261,13 @@ void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb) {
   for (Gate& gate : gates)
     if (gate.tracker == tracker && gate.shaped == shaped && gate.over < 0)
       gate.raised_kb = Max(gate.raised_kb, work_mem_kb);
+}
+
+double MostGroupRows(const Tracker* tracker, const PlanState* node) {
+  for (const Gate& gate : gates)
+    if (gate.tracker == tracker && gate.node == node && gate.over < 0 && gate.when == RaiseAt::kEachGroup)
+      return gate.most_group_rows;
+  return -1;
 }
 
 void ReleaseGates(const Tracker* tracker) {

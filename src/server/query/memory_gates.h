@@ -27,6 +27,7 @@ enum class RaiseAt : uint8_t {
   kFirstInput = 1,  // when its first input row has come: an aggregate that sorts its input
   kRefill = 2,      // whenever a hash aggregate that has spilled works without its input: each refill sets its limits
                     // anew, and its array of buckets alone may be larger than the session's own allow
+  kEachGroup = 3,   // whenever a group begins, in an aggregate over sorted input that sorts each group's rows again
 };
 
 struct GateInput {
@@ -41,6 +42,9 @@ bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int wo
 
 // Signal context: the node has been given more since.
 void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb);
+
+// kEachGroup: rows of the largest group so far; -1: no gate stands there.
+double MostGroupRows(const Tracker* tracker, const PlanState* node);
 
 // The tracker's nodes do not run any more.
 void ReleaseGates(const Tracker* tracker);

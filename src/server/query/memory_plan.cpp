@@ -2,12 +2,15 @@
 
 #include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
+#include "core/pool/cache_worth.h"
 #include "core/pool/node_need.h"
 #include "server/query/memory_plan.h"
 
 #include <cmath>
 
 #include "pg/guard.h"
+#include "server/pool/pool_capacity.h"
+#include "server/pool/processor_caches.h"
 #include "server/pool/shared_pool.h"
 #include "server/query/plan_note.h"
 #include "server/query/plan_reader.h"
@@ -37,6 +40,7 @@ double LimitKb(bool hash_limit) {
 }
 
 struct Wants {
+  double misses_ms;    // of its hash tables when they are as large as they want to be (core/pool: cache_worth)
   double spilled_kb;   // under the server's settings
   double work_mem_kb;  // under which the largest node would not spill
   double beyond_kb;    // that all nodes want beyond the server's settings
@@ -53,6 +57,7 @@ Wants WantsOf(const PlanTree& tree) {
     wants.beyond_kb += need.wanted_kb() - limit_kb;
     wants.unbounded |= need.kind == NeedKind::kSetOp || need.kind == NeedKind::kSubplan;
     if (!need.spills) continue;
+    if (need.gradual) wants.misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
     wants.spilled_kb += need.spill_kb;
     wants.work_mem_kb =
         Max(wants.work_mem_kb, need.wanted_kb() / (need.hash_limit ? Max(1.0, hash_mem_multiplier) : 1));
@@ -135,6 +140,7 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, const char* source_text, Para
   double again_ms = planning_ms > 0 ? planning_ms : kPlanningMsPerNode * tree.count;
   double saved_ms = kSpillMsPerKb * wants.spilled_kb;
   if (saved_ms < kLeastSavedMs || again_ms > kPlanningShare * saved_ms || Spared(statement->queryId)) return statement;
+  const double spilled_kb = wants.spilled_kb;
   int kb = Candidate(wants);
   if (kb == 0) return statement;
   double before = statement->planTree->total_cost;
@@ -143,8 +149,10 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, const char* source_text, Para
   PlanNote* made_note = NoteOf(made);
   uint64_t made_shape = ReadShape(made, &tree);
   wants = WantsOf(tree);
-  if (made_note == nullptr || made_shape == shape || made_shape == 0 || made->subplans != NIL || wants.unbounded ||
-      !(made->planTree->total_cost < kCheaper * before)) {
+  // The planner does not know of the processor's caches.
+  const bool slower = wants.misses_ms > saved_ms && TempFilesStayCached(spilled_kb);
+  if (slower || made_note == nullptr || made_shape == shape || made_shape == 0 || made->subplans != NIL ||
+      wants.unbounded || !(made->planTree->total_cost < kCheaper * before)) {
     NoteUnmoved(statement->queryId);
     return statement;
   }

@@ -1,12 +1,15 @@
 #include "pg/pg.h"
 
 #include "core/base/hash.h"
+#include "core/pool/cache_worth.h"
 #include "core/pool/grant_division.h"
 #include "server/query/shape_memory.h"
 
 #include <cmath>
 
 #include "pg/guard.h"
+#include "server/pool/pool_capacity.h"
+#include "server/pool/processor_caches.h"
 #include "server/pool/shared_pool.h"
 #include "server/query/memory_gates.h"
 #include "server/query/node_memory.h"
@@ -94,6 +97,17 @@ void AddNode(Tracker* tracker, const PlanNote* note, int i, const NodeNeed& need
   node->name = NameOf(tracker, *node);
 }
 
+// Of a hash table: less than it would hold where spilling is the cheaper way. Not where the server does not expect it
+// to spill: what outgrows its plan is written again at every doubling of its batches.
+double Worthwhile(const ShapedNode& node, const NodeNeed& need, double wanted_kb) {
+  double floor_kb = static_cast<double>(node.floor_kb);
+  if (!need.gradual || node.fixed || wanted_kb <= floor_kb || need.kb <= floor_kb || shared_pool == nullptr)
+    return wanted_kb;
+  HashTraffic traffic = TrafficOf(need);
+  traffic.table_kb = Min(wanted_kb, need.kb);
+  return WorthwhileKb(traffic, floor_kb, wanted_kb, TempFilesStayCached(need.spill_kb), Caches());
+}
+
 // Reads, thinks; nothing is changed but the record.
 void ListNeeds(Tracker* tracker) {
   static NodeNeed needs[kShapedNodes];
@@ -127,6 +141,8 @@ void ListNeeds(Tracker* tracker) {
     if (shape->nodes[n].kind == NeedKind::kHash) wanted_kb = Max(wanted_kb, needs[n].kb);
     if (shape->nodes[n].kind == NeedKind::kGroups)
       wanted_kb = Max(wanted_kb, 1.05 * PlannedGroupsKb(tracker, shape->nodes[n].index));
+    // A plan that was made for its memory has it.
+    if (note == nullptr || note->modest == nullptr) wanted_kb = Worthwhile(shape->nodes[n], needs[n], wanted_kb);
     shape->nodes[n].wanted_kb = static_cast<float>(std::isfinite(wanted_kb) ? Max(0, wanted_kb) : 0);
   }
 }

@@ -4,6 +4,7 @@
 #include "server/settings.h"
 #include "server/store/knowledge_tables.h"
 #include "server/store/access_tables.h"
+#include "server/store/need_tables.h"
 #include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/sequence_knowledge.h"
@@ -155,6 +156,7 @@ void LoadNewer(DatabaseSlot* slot) {
   const int64 stored_profiles = LoadProfiles(slot);
   const int64 stored_rows = LoadRowTables(slot);
   const int64 stored_access = LoadAccessTable(slot);
+  LoadNeedTable(slot);
   if (!RecoveryInProgress() ||
       (slot->loaded_version >= version && CleanProfiles(slot->database) <= stored_profiles &&
        CleanRowEntries(slot->database) <= stored_rows && CleanAccessEntries(slot->database) <= stored_access))
@@ -165,6 +167,7 @@ void LoadNewer(DatabaseSlot* slot) {
   LoadProfiles(slot);
   LoadRowTables(slot);
   LoadAccessTable(slot);
+  LoadNeedTable(slot);
 }
 
 }  // namespace
@@ -204,6 +207,7 @@ TableResult LoadKnowledge(DatabaseSlot* slot, bool all) {
     LoadProfiles(slot);
     LoadRowTables(slot);
     LoadAccessTable(slot);
+    LoadNeedTable(slot);
   } else if (present) {
     LoadNewer(slot);
   }

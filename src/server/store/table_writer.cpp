@@ -5,6 +5,7 @@
 #include "server/store/knowledge_tables.h"
 #include "server/store/outcome_json.h"
 #include "server/store/access_tables.h"
+#include "server/store/need_tables.h"
 #include "server/store/row_tables.h"
 #include "server/store/sequence_knowledge.h"
 #include "server/store/shared_profiles.h"
@@ -326,6 +327,7 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   MemoryContextReset(row_context);
   const RowBatch rows = WriteRowTables(slot, row_context);
   const AccessBatch access = WriteAccessTable(slot, row_context);
+  const NeedBatch needs = WriteNeedTable(slot, row_context);
   pg::FaultPoint("write");
   if (slot->generation != generation) {
     AbortCurrentTransaction();
@@ -345,6 +347,7 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   End();
   ClearDirty(written, count, slot, stored, sequence_version);
   SettleAccessTable(access);
+  SettleNeedTable(needs);
   SettleRowTables(slot, rows);
   MemoryContextReset(row_context);
   return TableResult::kDone;
@@ -380,6 +383,7 @@ TableResult TrimTables() {
       .Run();
   TrimRowTables();
   TrimAccessTable();
+  TrimNeedTable();
   End();
   return TableResult::kDone;
 }

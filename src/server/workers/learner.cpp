@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/settings.h"
+#include "server/shared_needs.h"
 #include "server/shared_state.h"
 #include "server/store/access_knowledge.h"
 #include "server/store/knowledge_tables.h"
@@ -292,7 +293,7 @@ bool AnyDirty() {
     dirty = dirty || (entry->key.database == my_database && entry->dirty);
   dirty = dirty || SequenceOf(slot)->dirty;
   LWLockRelease(shared->knowledge_lock);
-  return dirty || RowsDirty(my_database) || AccessDirty(my_database);
+  return dirty || RowsDirty(my_database) || AccessDirty(my_database) || NeedsDirty(my_database);
 }
 
 bool RowsChanged() { return pg_atomic_read_u32(&slot->row_changes) != pg_atomic_read_u32(&slot->row_changes_done); }

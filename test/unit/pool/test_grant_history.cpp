@@ -5,6 +5,7 @@
 #include <limits>
 #include <random>
 
+#include "core/base/error.h"
 #include "core/pool/grant_history.h"
 
 namespace query_shaper {
@@ -82,6 +83,39 @@ BOOST_AUTO_TEST_CASE(alternating_parameters_do_not_oscillate) {
     }
     BOOST_TEST_CONTEXT("kind " << kind) BOOST_TEST(changed <= runs / 10);
   }
+}
+
+BOOST_AUTO_TEST_CASE(stored_needs_come_back) {
+  std::mt19937 random(1);
+  for (int length = 0; length < 30; ++length) {
+    NeedHistory history;
+    for (int i = 0; i < length; ++i) LearnNeed(&history, static_cast<double>(random() % 100000), 50.5 * i);
+    char bytes[256];
+    const uint32_t written = WriteNeedHistory(history, bytes, sizeof bytes);
+    BOOST_REQUIRE(written <= sizeof bytes);
+    NeedHistory back;
+    ReadNeedHistory(bytes, written, &back);
+    BOOST_TEST(WantedKb(back, Predicted(10)) == WantedKb(history, Predicted(10)));
+    LearnNeed(&history, 7, 8);
+    LearnNeed(&back, 7, 8);
+    BOOST_TEST(WantedKb(back, Predicted(10)) == WantedKb(history, Predicted(10)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(damaged_needs_are_refused) {
+  NeedHistory history;
+  for (int i = 0; i < 5; ++i) LearnNeed(&history, 1000, 500);
+  char bytes[256];
+  const uint32_t written = WriteNeedHistory(history, bytes, sizeof bytes);
+  for (uint32_t at = 0; at < written; ++at) {
+    NeedHistory back;
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x40);
+    BOOST_CHECK_THROW(ReadNeedHistory(bytes, written, &back), Error);
+    BOOST_TEST(back.count == 0);
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x40);
+  }
+  NeedHistory back;
+  BOOST_CHECK_THROW(ReadNeedHistory(bytes, written - 1, &back), Error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -87,6 +87,27 @@ BOOST_AUTO_TEST_CASE(a_plain_aggregate_that_sorts_holds_its_input) {
   BOOST_TEST(need.kb > 2 * 1e6 * 24 / 1024);
 }
 
+BOOST_AUTO_TEST_CASE(a_sorted_aggregate_that_sorts_holds_a_group) {
+  PlanTree plan = OverScan(Operator::kAgg, 100, 8);
+  plan.nodes[0].agg = AggStrategy::kPlain;
+  plan.nodes[0].sorted_inputs = 1;
+  plan.nodes[0].groups = 1;
+  plan.nodes[1].rows = 1e6;
+  NodeNeed all = PredictNeed(plan, 0, 0.2, 1);
+  plan.nodes[0].agg = AggStrategy::kSorted;
+  plan.nodes[0].groups = 100;
+  NodeNeed groups = PredictNeed(plan, 0, 0.2, 1);
+  BOOST_TEST((groups.kind == NeedKind::kDistinct));
+  BOOST_TEST(groups.kb < all.kb / 9);
+  BOOST_TEST(groups.kb > all.kb / 101);  // one group may be larger than others
+  BOOST_TEST(groups.high_kb > all.kb * 0.9);
+  BOOST_TEST(groups.spill_kb == all.spill_kb);
+  plan.nodes[0].groups = 1e5;
+  BOOST_TEST(PredictNeed(plan, 0, 0.2, 1).wanted_kb() < groups.wanted_kb());
+  plan.nodes[0].groups = plan.nodes[0].rows = std::nan("");
+  BOOST_TEST(std::isfinite(PredictNeed(plan, 0, 0.2, 1).wanted_kb()));
+}
+
 BOOST_AUTO_TEST_CASE(what_it_is_unsure_of_widens_the_interval) {
   PlanTree plan = OverScan(Operator::kSort, 1e5, 8);
   NodeNeed sure = PredictNeed(plan, 0, 0.2, 1), unsure = PredictNeed(plan, 0, 1.5, 1);
