@@ -138,7 +138,7 @@ void Actions(const Report& report, std::string* out) {
   *out += "\nActions\n";
   if (report.events.empty()) *out += "  none\n";
   for (const ReportEvent& event : report.events) {
-    *out += "  " + PadRight(event.at, 24) + PadRight(event.action, 10) + PadRight(event.verdict, 10);
+    *out += "  " + PadRight(event.at, 24) + PadRight(event.action, 13) + PadRight(event.verdict, 10);
     *out += event.reason;
     *out += '\n';
   }

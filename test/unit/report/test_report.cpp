@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(text_tells_estimate_refinement_and_truth_of_every_node) {
   BOOST_TEST(Holds(text, "       100       900      1.0k     10.00   2048 kB"));
   BOOST_TEST(Holds(text, "    Seq Scan on public.\"<odd>\""));
   BOOST_TEST(Holds(text, "[##########..........]  50%    480ms  400ms..600ms"));
-  BOOST_TEST(Holds(text, "pause     done      requested & done"));
+  BOOST_TEST(Holds(text, "pause        done      requested & done"));
 }
 
 BOOST_AUTO_TEST_CASE(text_says_on_which_side_of_the_interval_the_outcome_fell) {
