@@ -72,6 +72,21 @@ $node->reload;
 ok($node->poll_query_until('postgres', "SELECT capacity = 300 * 1024 FROM query_shaper.pool WHERE resource = 'memory'"), 'a reload changes the memory');
 ok($node->poll_query_until('postgres', "SELECT capacity = 3 FROM query_shaper.pool WHERE resource = 'workers'"), 'and the workers');
 
+# Scans that ask for blocks ahead hold requests: half of what is free, until their statement ends.
+$node->safe_psql('postgres', 'CREATE TABLE wide WITH (fillfactor = 10) AS SELECT g AS id, hashint4(g) & 65535 AS k FROM generate_series(1, 50000) g; CREATE INDEX ON wide (k); VACUUM ANALYZE wide');
+my @scans = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 2;
+my @depths = (256, 128);
+for my $scan (@scans)
+{
+	$scan->query_safe("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET query_shaper.prefetch = on; SET query_shaper.fault = 'prefetch:force'");
+	$scan->query_safe('BEGIN; DECLARE c CURSOR FOR SELECT * FROM wide ORDER BY k; FETCH 2000 FROM c');
+	my $holder = $scan->query_safe('SELECT pg_backend_pid()');
+	is($node->safe_psql('postgres', "SELECT io_depth FROM query_shaper.reservations WHERE pid = $holder"), shift @depths, 'a scan holds half of the requests that are free');
+}
+is($scans[1]->query_safe('CLOSE c; SELECT count(*) > 0 FROM (SELECT * FROM wide ORDER BY k) s'), 't', 'and asks again for the next statement');
+$_->quit for @scans;
+ok($node->poll_query_until('postgres', "SELECT reserved = 0 FROM query_shaper.pool WHERE resource = 'io'"), 'and gives them back');
+
 # Limits of control groups, in folders of their form.
 my $groups = PostgreSQL::Test::Utils::tempdir;
 chmod 0755, $groups;

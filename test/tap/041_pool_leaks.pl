@@ -1,5 +1,6 @@
-# Nothing of the pool is left over, however statements end: on their own, by an error, cancelled, with their session
-# (040_pool has kill -9). QUERY_SHAPER_LEAK_QUERIES (3000) says how many statements are run.
+# Nothing of the pool is left over, however statements end: on their own, by an error, cancelled, with their session, by
+# kill -9. QUERY_SHAPER_LEAK_QUERIES (3000) says how many statements are run, QUERY_SHAPER_LEAK_KILLS (2) how many
+# sessions are killed in the midst of it.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -8,6 +9,7 @@ use Test::More;
 use QueryShaperNode;
 
 my $queries = $ENV{QUERY_SHAPER_LEAK_QUERIES} // 3000;
+my $kills = $ENV{QUERY_SHAPER_LEAK_KILLS} // 2;
 my $clients = 8;
 my $node = new_node('leaks', 'query_shaper.min_cost = 0', 'query_shaper.tick_interval = 1ms', "query_shaper.memory_pool = '24MB'",
 	'query_shaper.admission = on', 'query_shaper.admission_min_time = 0', 'query_shaper.admission_timeout = 50ms', 'jit = off', 'log_statement = none',
@@ -75,6 +77,25 @@ sub harm
 	my $what = rand() < 0.9 ? 'pg_cancel_backend' : 'pg_terminate_backend';
 	$node->psql('postgres', "SET query_shaper.mode = off; SELECT $what(pid) FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY random() LIMIT 2");
 }
+
+# kill -9 makes the server begin anew.
+sub kill_one
+{
+	my $pid = '';
+	$node->psql('postgres', "SET query_shaper.mode = off; SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY random() LIMIT 1", stdout => \$pid);
+	return 0 unless $pid =~ /^\d+$/;
+	return kill 9, $pid;
+}
+
+my $killed = 0;
+load(
+	sub { return $killed >= $kills },
+	sub {
+		harm();
+		$killed += kill_one() if $killed < $kills && rand() < 0.05;
+	});
+ok(launcher_ready($node), 'the launcher is back');
+quiet("after kill -9 of $killed sessions");
 
 load(sub { return executed() >= $queries }, \&harm);
 note(executed() . ' reservations');

@@ -74,9 +74,4 @@ void WatchPriority() {
 
 const GivingWay& MyWay() { return way; }
 
-int ShareOfRequests(int most) {
-  if (!(way.share < 1) || most <= 1) return most;
-  return Max(1, static_cast<int>(most * way.share));
-}
-
 }  // namespace query_shaper

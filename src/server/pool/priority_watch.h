@@ -1,7 +1,8 @@
 // Whether statements of higher priority want the machine, and what share of the time this process leaves itself then.
 //
 // The priority is query_shaper.admission_priority; below 0 a statement gives way. Not by nice(): a server may lower its
-// processes' priority, but not raise it again without rights that it seldom has. Resting between two rows
+// processes' priority, but not raise it again without rights that it seldom has; and every backend is a session of its
+// own, which the kernel's autogroups give the same share whatever the niceness inside of it. Resting between two rows
 // (query/rest_between_rows) can always be undone, and slows reads and writes by as much as computing.
 #pragma once
 #include "core/pool/giving_way.h"
@@ -15,8 +16,5 @@ bool OfLowPriority();  // and the setting says that it gives way, or that it wou
 void WatchPriority();
 
 const GivingWay& MyWay();
-
-// Of what may be asked for ahead.
-int ShareOfRequests(int most);
 
 }  // namespace query_shaper

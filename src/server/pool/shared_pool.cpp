@@ -237,6 +237,14 @@ int PoolGiveWorkers(int reservation, int less) {
   return static_cast<int>(ShrinkHolding(reservation, kPoolWorkers, less));
 }
 
+int PoolTakeRequests(int reservation, int more) {
+  int generation;
+  PoolReservation* const place = ReservationOf(reservation, &generation);
+  if (place == nullptr) return 0;
+  place->wanted[kPoolIo] = Max(place->wanted[kPoolIo], Max(0, HoldingAmount(place->held[kPoolIo], generation)) + more);
+  return static_cast<int>(GrowHolding(reservation, kPoolIo, more));
+}
+
 void PoolRelease(int reservation) {
   int generation;
   PoolReservation* const place = ReservationOf(reservation, &generation);
@@ -255,6 +263,22 @@ int PoolHeldWorkers(int reservation) {
   int generation;
   const PoolReservation* const place = ReservationOf(reservation, &generation);
   return place == nullptr ? 0 : static_cast<int>(Max(0, HoldingAmount(place->held[kPoolWorkers], generation)));
+}
+
+int64 PoolHeldRequests(int* newest) {
+  *newest = kNoReservation;
+  if (!reserved || owner_pid != MyProcPid) return 0;
+  int64 held = 0;
+  TimestampTz since = 0;
+  for (int i = FirstOfMine(); i < FirstOfMine() + kReservationsPerProcess; ++i) {
+    const int generation = HoldingGeneration(reservations[i].held[kPoolMemory]);
+    if (generation < 0) continue;
+    held += Max(0, HoldingAmount(reservations[i].held[kPoolIo], generation));
+    if (*newest != kNoReservation && reservations[i].since < since) continue;
+    since = reservations[i].since;
+    *newest = HandleOf(i, generation);
+  }
+  return held;
 }
 
 bool PoolHoldsOther(int reservation) {

@@ -54,10 +54,13 @@ int64 PoolGrow(int reservation, int64 more_kb);
 int64 PoolShrink(int reservation, int64 less_kb);
 int PoolTakeWorkers(int reservation, int more);
 int PoolGiveWorkers(int reservation, int less);
+int PoolTakeRequests(int reservation, int more);
 void PoolRelease(int reservation);
 
 int64 PoolHeldKb(int reservation);  // 0 when it has ended
 int PoolHeldWorkers(int reservation);
+// Requests for blocks that all reservations of this process hold, and the newest of these.
+int64 PoolHeldRequests(int* newest);
 bool PoolHoldsOther(int reservation);  // whether this process has reservations beside this one
 
 // What a claim would be given beyond its floor now.

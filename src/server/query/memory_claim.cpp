@@ -129,7 +129,8 @@ void ClaimMemory(Tracker* tracker) {
   BuildClaim(tracker, claim);
   if (!LimitsAct()) return;
   if (!Does(settings::memory)) claim->want_kb = claim->least_kb;
-  if (claim->want_kb <= 0 && claim->workers <= 0) return;
+  // A reservation is also what requests for blocks are held by.
+  if (claim->want_kb <= 0 && claim->workers <= 0 && !Does(settings::prefetch)) return;
   PoolClaim now = *claim;
   // Those in line come first.
   if (settings::admission == kSwitchOn && LineLength() > 0 && MayWait(tracker)) now.want_kb = now.least_kb;

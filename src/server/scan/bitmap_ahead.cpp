@@ -7,7 +7,7 @@
 #include "core/prefetch/access_pattern.h"
 #include "core/prefetch/look_ahead.h"
 #include "pg/fault_point.h"
-#include "server/pool/priority_watch.h"
+#include "server/pool/request_share.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
@@ -59,7 +59,7 @@ void Tell(const BitmapHeapScanState* scan, const BitmapAhead* ahead, bool in_ord
 // Its iterator for requests exists since the first call and stays in step also while it asks for nothing.
 void Decide(BitmapHeapScanState* scan, BitmapAhead* ahead) {
   bool in_order = ComeInOrder(ahead->blocks, ahead->count);
-  int reach = in_order ? 0 : ShareOfRequests(settings::prefetch_distance);
+  int reach = in_order ? 0 : RequestsAllowed(settings::prefetch_distance);
   if (ahead->waited >= kWaitedLeast && scan->prefetch_maximum != reach) {
     scan->prefetch_maximum = reach;
     scan->prefetch_target = Min(scan->prefetch_target, reach);

@@ -1,7 +1,7 @@
 // The queue of blocks between the walk and the scan.
 #include "pg/pg.h"
 
-#include "server/pool/priority_watch.h"
+#include "server/pool/request_share.h"
 #include "server/scan/block_requests.h"
 #include "server/scan/prefetch_state.h"
 extern "C" {
@@ -104,7 +104,7 @@ bool Place(PrefetchScanState* state, IndexScanDesc scan) {
 // Goes on until as many blocks that are not cached lie ahead as the distance says. Begins only when a quarter of them
 // has been used up, so that neighbours are asked for together.
 void Fill(PrefetchScanState* state, IndexScanDesc scan) {
-  int distance = ShareOfRequests(state->look.distance);
+  int distance = RequestsAllowed(state->look.distance);
   if (state->pending > distance - Max(distance / 4, 1)) return;
   if (!state->placed && !Place(state, scan)) return;
   Relation heap = scan->heapRelation;
