@@ -22,6 +22,24 @@ void NameHead() {
   if (pg_atomic_exchange_u32(&shared_pool->head, name) != name) WakeHeadOfLine();
 }
 
+bool OthersWaitForLocksOf(PGPROC* holder) {
+  bool found = false;
+  for (int i = 0; i < NUM_LOCK_PARTITIONS && !found; ++i) {
+    SHM_QUEUE* const held_locks = &holder->myProcLocks[i];
+    // Only the holder adds to its own list, but for locks taken by the fast path that somebody who waits puts there:
+    // those are seen at the next look.
+    if (SHMQueueEmpty(held_locks)) continue;
+    LWLock* const partition = LockHashPartitionLockByIndex(i);
+    LWLockAcquire(partition, LW_SHARED);
+    constexpr Size kLink = offsetof(PROCLOCK, procLink);
+    for (auto* held = reinterpret_cast<PROCLOCK*>(SHMQueueNext(held_locks, held_locks, kLink)); held != nullptr;
+         held = reinterpret_cast<PROCLOCK*>(SHMQueueNext(held_locks, &held->procLink, kLink)))
+      found = found || (held->holdMask != 0 && held->tag.myLock->waitProcs.size > 0);
+    LWLockRelease(partition);
+  }
+  return found;
+}
+
 }  // namespace
 
 void JoinLine(double priority, int64 want_kb) {
@@ -48,21 +66,8 @@ void LeaveLine() {
 int LineLength() { return shared_pool == nullptr ? 0 : static_cast<int>(pg_atomic_read_u32(&shared_pool->waiting)); }
 
 bool OthersWaitForMyLocks() {
-  bool found = false;
-  for (int i = 0; i < NUM_LOCK_PARTITIONS && !found; ++i) {
-    SHM_QUEUE* const mine = &MyProc->myProcLocks[i];
-    // Only this process adds to its own list, but for locks taken by the fast path that somebody who waits puts there:
-    // those are seen at the next look.
-    if (SHMQueueEmpty(mine)) continue;
-    LWLock* const partition = LockHashPartitionLockByIndex(i);
-    LWLockAcquire(partition, LW_SHARED);
-    constexpr Size kLink = offsetof(PROCLOCK, procLink);
-    for (auto* held = reinterpret_cast<PROCLOCK*>(SHMQueueNext(mine, mine, kLink)); held != nullptr;
-         held = reinterpret_cast<PROCLOCK*>(SHMQueueNext(mine, &held->procLink, kLink)))
-      found = found || (held->holdMask != 0 && held->tag.myLock->waitProcs.size > 0);
-    LWLockRelease(partition);
-  }
-  return found;
+  PGPROC* const leader = MyProc->lockGroupLeader;
+  return OthersWaitForLocksOf(MyProc) || (leader != nullptr && leader != MyProc && OthersWaitForLocksOf(leader));
 }
 
 }  // namespace query_shaper

@@ -22,7 +22,7 @@ bool FirstInLine();
 void LeaveLine();  // also when not in it
 int LineLength();
 
-// Whether anybody waits for a lock that this process holds.
+// Whether anybody waits for a lock that this process holds, or the leader of this parallel worker.
 bool OthersWaitForMyLocks();
 
 }  // namespace query_shaper
