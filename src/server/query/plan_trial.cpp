@@ -139,13 +139,11 @@ const KnownPlan* FindKnown(const KnownPlans& known, uint64_t fingerprint) {
   return nullptr;
 }
 
-// The planner's own plan, as far as it is known; one that was given up counts with the end that was tracked. Null:
-// none.
-const KnownPlan* StockPlan(const KnownPlans& known) {
+// The planner's own plan was tried, and nobody waited for its end.
+bool StockGivenUp(const KnownPlans& known) {
   for (const KnownPlan& plan : known.plans)
-    if (plan.fingerprint != 0 && plan.origin == PlanOrigin::kStock && (plan.weight > 0 || plan.given_up > 0))
-      return &plan;
-  return nullptr;
+    if (plan.fingerprint != 0 && plan.origin == PlanOrigin::kStock && plan.given_up > 0) return true;
+  return false;
 }
 
 // What ChangePlans() carries to the record.
@@ -197,6 +195,7 @@ void LearnGivenUp(const Tracker* tracker, double total_ms) {
 PlannedStmt* PlanInstead(const Tracker* tracker, const KnownPlans& known, PlanTree* tree, StatementFacts* facts) {
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   const KnownPlan* best = BestPlan(known, LimitsNow());
+  if (best == nullptr) return nullptr;
   auto plan = [&](const PlanningOrder& order, PlanOrigin origin) {
     PlannedStmt* made = PlanAnew(tracker, note, order);
     if (made == nullptr) return made;
@@ -204,7 +203,7 @@ PlannedStmt* PlanInstead(const Tracker* tracker, const KnownPlans& known, PlanTr
     if (PlanNote* fresh = NoteOf(made)) fresh->origin = origin;
     return facts->fingerprint != tracker->fingerprint ? made : nullptr;
   };
-  if (best != nullptr && best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
+  if (best->origin != PlanOrigin::kStock && Remakes(known, best->fingerprint)) {
     BestOrder again;
     for (Remake how : kRemakes) {
       if (!Applies(known, how)) continue;
@@ -213,8 +212,11 @@ PlannedStmt* PlanInstead(const Tracker* tracker, const KnownPlans& known, PlanTr
       if (made != nullptr && IsBest(known, how, facts->fingerprint)) return made;
     }
   }
-  const KnownPlan* stock = best != nullptr && best->origin == PlanOrigin::kStock ? best : StockPlan(known);
-  if (stock == nullptr || (stock != best && std::exp(static_cast<double>(stock->log_ms)) > tracker->time_left.eta_ms))
+  const KnownPlan* stock = best;
+  for (const KnownPlan& other : known.plans)
+    if (best->origin != PlanOrigin::kStock && other.origin == PlanOrigin::kStock && other.weight > 0) stock = &other;
+  if (stock->origin != PlanOrigin::kStock ||
+      (stock != best && std::exp(static_cast<double>(stock->log_ms)) > tracker->time_left.eta_ms))
     return nullptr;
   PlanningOrder order;
   order.use_learned = false;
@@ -288,8 +290,7 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
   GuardLimits limits = LimitsNow();
   bool recalled = RecallPlans(query_id, &known);
   if (!recalled || BestPlan(known, limits) == nullptr) {
-    const KnownPlan* stock = recalled ? StockPlan(known) : nullptr;
-    bool take = AllJoinsLearned(note) || (stock != nullptr && stock->given_up > 0);  // nobody waited for its end
+    bool take = AllJoinsLearned(note) || (recalled && StockGivenUp(known));
     return take ? statement : PlanStock(note, source_text, parameters);
   }
   uint64_t made = NamePlan(statement);
@@ -360,16 +361,6 @@ void BeginTrial(Tracker* tracker) {
   tracker->trial.known_ms = choice.known_ms;
   tracker->trial.regret_limit = settings::regret_limit;
   BelieveLearnedRows(tracker, false);
-}
-
-void BeginReplannedTrial(Tracker* tracker) {
-  double known_ms = tracker->changes.left_ms;
-  if (!Chooses() || tracker->trial_over || !(known_ms > 0)) return;
-  KnownPlans known;
-  double best_ms = RecallPlans(tracker->plan.query_id, &known) ? BestKnownMs(known) : 0;
-  tracker->trial = Probation();
-  tracker->trial.known_ms = best_ms > 0 ? Min(best_ms, known_ms) : known_ms;
-  tracker->trial.regret_limit = settings::regret_limit;
 }
 
 bool TrialFailed(Tracker* tracker, double elapsed_ms) {

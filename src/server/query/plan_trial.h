@@ -25,10 +25,6 @@ double BestKnownMs(const KnownPlans& plans);
 // At ExecutorStart, when the plan has its name.
 void BeginTrial(Tracker* tracker);
 
-// After a re-plan: the new plan is on trial against the plans that it took over from, as their ends were tracked, and
-// against the best known one.
-void BeginReplannedTrial(Tracker* tracker);
-
 // Signal context, once per tick: true when the plan is to be given up.
 bool TrialFailed(Tracker* tracker, double elapsed_ms);
 

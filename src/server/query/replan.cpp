@@ -338,10 +338,6 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node) {
   ++changes->asked;
   changes->asking_ms += plan.planning_ms;
   Tell(tracker, node_id, answer, &plan);
-  if (answer.swap && !Forced()) {
-    double total_ms = PlanElapsedMs(tracker) + answer.left.ms;
-    changes->left_ms = changes->left_ms > 0 ? Min(changes->left_ms, total_ms) : total_ms;
-  }
   if (answer.swap) SwapTo(tracker, plan.statement, plan.tree, plan.facts);
   DropPlan(&plan);
   if (Advises(settings::replan))

@@ -6,7 +6,6 @@
 #include "pg/fault_point.h"
 #include "server/query/kept_work.h"
 #include "server/query/plan_states.h"
-#include "server/query/plan_trial.h"
 #include "server/query/row_learning.h"
 #include "server/query/shape_memory.h"
 #include "server/query/stop_workers.h"
@@ -292,7 +291,6 @@ void SwapPlan(Frame* frame) {
   changes->asked_ms = 0;
   changes->judged = TimeSeen();
   FollowNewPlan(tracker, wanted.tree, wanted.facts);
-  BeginReplannedTrial(tracker);
   InstallMemos(tracker);
   ReshapeMemory(tracker);
   CountInterruptionOf(tracker->plan.query_id);

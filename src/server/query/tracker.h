@@ -55,7 +55,6 @@ struct PlanChanges {
   TimeSeen judged;    // when the running plan was last held against another one
   double asking_ms;   // spent on looking for better plans
   double swapped_ms;  // ElapsedMs() when the running plan began
-  double left_ms;     // least time in all that was believed of a plan given up for another one; 0: none was
   double kept_rows;   // of finished work that new plans took over
   double kept_ms;     // ElapsedMs() when the earliest plan whose work the running one may read began
   KeptSet* kept;      // finished work of plans given up; in `home`, null: none
