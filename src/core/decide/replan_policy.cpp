@@ -15,6 +15,7 @@ constexpr double kForcedConfidence = 2.0 / 3;
 constexpr double kSpentConfidence = 0.6;  // when no more can be lost than was spent
 constexpr double kMostRegret = 0.1;       // probability of a loss that is noticed,
 constexpr double kNoticedShare = 0.1;     // which is more than this share of the time in all and noticed_ms
+constexpr double kLeastGain = 2;          // times noticed_ms: a gain must weigh more than a loss
 constexpr double kDoubtHalves = 0.5;      // what is allowed to be missing from certainty, per re-plan of this run
 constexpr double kLeastLogSd = 0.05;
 constexpr double kMostLogSd = 3;
@@ -82,12 +83,13 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   double better = std::log(situation.left.ms + 1e-3) - std::log(verdict.penalty * fresh_ms + 1e-3);
   verdict.probability = Phi(better / std::hypot(left_sd, doubted));
   verdict.gain_ms = Mean(situation.left.ms, left_sd) - Mean(situation.fresh.ms, fresh_sd) - interruption_ms;
-  // A gain below a hundredth of what was spent already is not worth a change either.
-  double least_ms =
-      std::max(situation.noticed_ms, std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
+  // A gain below a hundredth of what was spent already is not worth a change either. The median's gain counts: the tail
+  // of what may be left is long where little has been seen.
+  double least_ms = std::max(kLeastGain * situation.noticed_ms,
+                             std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
+  bool gains = situation.left.ms - fresh_ms >= least_ms && verdict.gain_ms > 0;
   verdict.regret = NoticedLoss(situation, fresh_ms, std::max(doubted, kLeastLogSd), left_sd);
-  verdict.replan = verdict.probability >= verdict.confidence && verdict.gain_ms >= least_ms &&
-                   (spent || verdict.regret <= kMostRegret);
+  verdict.replan = verdict.probability >= verdict.confidence && gains && (spent || verdict.regret <= kMostRegret);
   return verdict;
 }
 

@@ -112,6 +112,9 @@ BOOST_AUTO_TEST_CASE(a_loss_that_would_be_noticed_must_be_unlikely) {
   small.fresh.ms = 6.5;
   small.elapsed_ms = 1;
   BOOST_TEST(JudgeReplan(small).regret < 0.01);
+  // Nor is a gain a reason.
+  BOOST_TEST(!JudgeReplan(small).replan);
+  small.left.ms = 800;
   BOOST_TEST(JudgeReplan(small).replan);
   // Against draws.
   std::mt19937 random(7);
