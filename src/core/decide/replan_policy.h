@@ -2,13 +2,14 @@
 // with the uncertainty of both and a penalty that grows with every interruption of the statement.
 //
 // Both times are log-normal. With l = log(left of the old) and m = log(penalty x (new + interruption)), the new plan is
-// the better one with probability  p = Phi((l - m) / sqrt(sd_l^2 + sd_m^2)).  It is taken when p reaches a confidence
-// that rises with every re-plan of this run, when the gain expected is one that is noticed, and when a loss that is
-// noticed (more than a tenth of the time in all and noticed_ms) is unlikely: rows that came thick at first and an end
-// that was extrapolated from them look worst just before they turn out harmless. Once the running plan has taken as
-// long as penalty x (new + interruption), neither is asked for any more: a change that proves wrong can lose about as
-// much as has been spent already, the bargain of renting skis until the rent paid is the price of a pair (Karlin et
-// al., Competitive snoopy caching, 1988).
+// the better one with probability  p = Phi((l - m) / sqrt(sd_l^2 + sd_m^2)).  It is taken when
+//   p reaches a confidence that rises with every re-plan of this run,
+//   the medians promise twice the gain that is noticed (noticed_ms), and
+//   a loss that is noticed (more than a tenth of the time in all and noticed_ms) is unlikely: rows that came thick at
+//   first and an end that was extrapolated from them look worst just before they turn out harmless.
+// Once the running plan has taken as long as penalty x (new + interruption), the confidence rises no more and the loss
+// may be likely: a change that proves wrong can lose about as much as has been spent already, the bargain of renting
+// skis until the rent paid is the price of a pair (Karlin et al., Competitive snoopy caching, 1988).
 //
 // Thrash cannot happen: each interruption multiplies what the old plan must cost more than the new one, so that n of
 // them need a statement in which each new plan is expected to be penalty^1, penalty^2, ... times better than the one

@@ -201,7 +201,7 @@ class Progress {
   double cpu_ms_ = 0;
   double stall_ms_ = 0;                 // total time stalled
   double opaque_ms_ = 0;                // in functions, before their first row
-  int32_t functions_ = 0;               // that have given rows
+  int32_t functions_ = 0;               // function scans that have given rows
   double eta_ms_ = 0, eta_log_sd_ = 1;  // as last shown, before a stall
   int16_t current_ = 0;                 // pipeline that moved last
   double trace_step_ms_ = 0;

@@ -13,7 +13,6 @@ extern "C" {
 #include "miscadmin.h"
 #include "postmaster/bgworker_internals.h"
 #include "storage/bufmgr.h"
-#include "storage/fd.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 }

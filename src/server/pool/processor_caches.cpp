@@ -5,10 +5,6 @@
 #include <cstdio>
 #include <unistd.h>
 
-extern "C" {
-#include "storage/fd.h"
-}
-
 namespace query_shaper {
 namespace {
 

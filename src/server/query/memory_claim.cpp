@@ -2,6 +2,8 @@
 
 #include "server/query/memory_claim.h"
 
+#include <algorithm>
+
 #include "pg/fault_point.h"
 #include "server/pool/waiting_turn.h"
 #include "server/query/shape_memory.h"
@@ -111,6 +113,15 @@ void Refuse(const Tracker* tracker, double waited_ms) {
                           "query_shaper.admission_timeout, or turn query_shaper.admission_refuse off.")));
 }
 
+// Requests for blocks are held by the statement's reservation, too.
+bool AsksAhead(const PlanTree& plan) {
+  if (!Does(settings::prefetch)) return false;
+  return std::any_of(plan.nodes, plan.nodes + plan.count, [](const PlanNode& node) {
+    return node.op == Operator::kIndexScan || node.op == Operator::kIndexOnlyScan ||
+           node.op == Operator::kBitmapHeapScan;
+  });
+}
+
 }  // namespace
 
 void BuildClaim(Tracker* tracker, PoolClaim* claim) {
@@ -129,8 +140,7 @@ void ClaimMemory(Tracker* tracker) {
   BuildClaim(tracker, claim);
   if (!LimitsAct()) return;
   if (!Does(settings::memory)) claim->want_kb = claim->least_kb;
-  // A reservation is also what requests for blocks are held by.
-  if (claim->want_kb <= 0 && claim->workers <= 0 && !Does(settings::prefetch)) return;
+  if (claim->want_kb <= 0 && claim->workers <= 0 && !AsksAhead(tracker->plan)) return;
   PoolClaim now = *claim;
   // Those in line come first.
   if (settings::admission == kSwitchOn && LineLength() > 0 && MayWait(tracker)) now.want_kb = now.least_kb;
