@@ -10,13 +10,14 @@ namespace query_shaper {
 
 namespace {
 
-constexpr double kLeastWeight = 0.05;   // of complete runs, below which a time is forgotten
-constexpr double kClearlyWorse = 1.1;   // a known plan must be this much slower than the best to be passed over,
-constexpr double kWorthMs = 10;         // and by this much
-constexpr double kConfident = 1.28;     // standard deviations: one in ten
-constexpr double kAtLastChance = 0.84;  // one in five: when going on can no longer be undone for free
-constexpr double kOverdraft = 0.5;      // of the known time: how long past the allowance a trial may live at most
-constexpr double kNoiseFloor = 0.1;     // log standard deviation of one plan's time on one server
+constexpr double kLeastWeight = 0.05;      // of complete runs, below which a time is forgotten
+constexpr double kClearlyWorse = 1.1;      // a known plan must be this much slower than the best to be passed over,
+constexpr double kWorthMs = 10;            // and by this much
+constexpr double kConfident = 1.28;        // standard deviations: one in ten
+constexpr double kAtLastChance = 0.84;     // one in five: when going on can no longer be undone for free
+constexpr double kOverdraft = 0.5;         // of the known time: how long past the allowance a trial may live at most
+constexpr double kSpentBeforeTrial = 0.5;  // of what a trial may cost
+constexpr double kNoiseFloor = 0.1;        // log standard deviation of one plan's time on one server
 
 double Decay(double then_s, double now_s, double half_life_s) {
   double age_s = now_s - then_s;
@@ -124,11 +125,19 @@ PlanChoice ChoosePlan(const KnownPlans& plans, uint64_t fingerprint, PlanOrigin 
 }
 
 double AllowanceMs(const Probation& probation) {
-  return (1 + std::max(probation.regret_limit, 0.0)) * probation.known_ms + std::max(probation.slack_ms, 0.0);
+  double whole = (1 + std::max(probation.regret_limit, 0.0)) * probation.known_ms + std::max(probation.slack_ms, 0.0);
+  return whole - std::max(probation.spent_ms, 0.0);
+}
+
+bool TrialAffordable(const Probation& probation) {
+  Probation fresh = probation;
+  fresh.spent_ms = 0;
+  double budget = AllowanceMs(fresh) - probation.known_ms;
+  return probation.known_ms > 0 && probation.spent_ms <= kSpentBeforeTrial * budget;
 }
 
 ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double total_ms, double total_log_sd,
-                                double tick_ms) {
+                                double tick_ms, double seen_share) {
   double known = probation->known_ms;
   if (!(known > 0) || !std::isfinite(elapsed_ms)) return ProbationVerdict::kGoOn;
   double allowance = AllowanceMs(*probation);
@@ -137,7 +146,8 @@ ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double 
   double end = allowance + kOverdraft * known;
   double total = std::isfinite(total_ms) ? std::max(total_ms, elapsed_ms) : 1e300;
   double sd = std::isfinite(total_log_sd) ? std::clamp(total_log_sd, 0.0, 3.0) : 3;
-  double doubt = std::max(sd, ExtrapolatedLogSd(total, elapsed_ms));
+  double share = std::isfinite(seen_share) ? std::clamp(seen_share, 1e-3, 1.0) : 1e-3;
+  double doubt = std::max(sd, ExtrapolatedLogSd(total, std::min(elapsed_ms, share * total)));
   bool give_up;
   if (elapsed_ms + tick_ms <= last_chance) {
     give_up = std::max(elapsed_ms, total * std::exp(-kConfident * doubt)) > allowance;

@@ -95,21 +95,28 @@ struct Probation {
   double known_ms = 0;  // of the plan that would take over; 0: not on probation
   double regret_limit = 0.2;
   double slack_ms = kGuardSlackMs;
-  double swap_ms = 2;  // what giving up takes
+  double swap_ms = 2;   // what giving up takes
+  double spent_ms = 0;  // of this run, before the plan began that is on trial
   bool last_chance_passed = false;
 };
 
 enum class ProbationVerdict : uint8_t { kGoOn = 0, kGiveUp = 1 };
 
+// Time that the plan on trial may take.
 double AllowanceMs(const Probation& probation);
 
-// At each tick; elapsed_ms and total_ms of this run of the plan, total_log_sd of the latter's logarithm. tick_ms: time
-// until the next look. Pure arithmetic: fit for signal context.
-ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double total_ms, double total_log_sd,
-                                double tick_ms);
+// A known plan that is as fast as ever is left for an unknown one only on trial, and only while most of what a trial
+// may cost has not been spent: what is then left is enough for a look.
+bool TrialAffordable(const Probation& probation);
 
-// The end of a run. A run in which plans were swapped counts for the plan that finished, with the time of the plans
-// whose work it read.
+// At each tick; elapsed_ms and total_ms of this run of the plan, total_log_sd of the latter's logarithm. tick_ms: time
+// until the next look. seen_share: of the plan's work that was seen to be done; a plan that waits for the first row of
+// a function has shown nothing, however much time has passed. Pure arithmetic: fit for signal context.
+ProbationVerdict JudgeProbation(Probation* probation, double elapsed_ms, double total_ms, double total_log_sd,
+                                double tick_ms, double seen_share = 1);
+
+// The end of a run. A run in which plans were swapped counts for the plan that finished, with the time that the work of
+// others which it read had taken.
 void LearnPlanTime(KnownPlans* plans, uint64_t fingerprint, PlanOrigin origin, double ms, const GuardLimits& limits);
 
 // A plan was given up when its end was tracked at total_ms. on_probation: for the known plan, else by a re-plan.

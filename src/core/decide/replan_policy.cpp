@@ -9,7 +9,7 @@ namespace query_shaper {
 namespace {
 
 constexpr double kPenaltyBase = 1.5;   // per interruption
-constexpr double kMostPenalty = 1000;  // beyond it nothing is interrupted any more
+constexpr double kMostPenalty = 1000;  // 17 interruptions; they fade with the half-life
 constexpr double kConfidence = 0.8;    // of the first re-plan
 constexpr double kForcedConfidence = 2.0 / 3;
 constexpr double kSpentConfidence = 0.6;  // when no more can be lost than was spent
@@ -70,7 +70,10 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   int replans = std::clamp(situation.replans, 0, 60);
   double doubt = 1 - (situation.forced ? kForcedConfidence : kConfidence);
   verdict.confidence = 1 - doubt * std::pow(kDoubtHalves, replans);
-  verdict.penalty = InterruptionPenalty(std::max(situation.interruptions, 0.0) + replans);
+  double lost_ms = std::max(situation.noticed_ms, 0.0);
+  if (std::isfinite(situation.wasted_ms)) lost_ms += std::max(situation.wasted_ms, 0.0);
+  double interruptions = std::isfinite(situation.interruptions) ? std::max(situation.interruptions, 0.0) : 0;
+  verdict.penalty_ms = lost_ms * (InterruptionPenalty(interruptions + replans) - 1);
   if (!Known(situation.left) || !Known(situation.fresh)) return verdict;
   double interruption_ms = std::isfinite(situation.interruption_ms) ? std::max(situation.interruption_ms, 0.0) : 0;
   double left_sd = Spread(situation.left.log_sd);
@@ -78,9 +81,10 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
   double fresh_ms = situation.fresh.ms + interruption_ms;
   // The interruption itself is known: only the share of the new plan is in doubt.
   double doubted = fresh_ms > 0 ? fresh_sd * situation.fresh.ms / fresh_ms : 0;
-  const bool spent = situation.elapsed_ms >= verdict.penalty * fresh_ms;
+  double dear_ms = fresh_ms + verdict.penalty_ms;
+  const bool spent = situation.elapsed_ms >= dear_ms;
   if (spent) verdict.confidence = std::min(verdict.confidence, kSpentConfidence);
-  double better = std::log(situation.left.ms + 1e-3) - std::log(verdict.penalty * fresh_ms + 1e-3);
+  double better = std::log(situation.left.ms + 1e-3) - std::log(dear_ms + 1e-3);
   verdict.probability = Phi(better / std::hypot(left_sd, doubted));
   verdict.gain_ms = Mean(situation.left.ms, left_sd) - Mean(situation.fresh.ms, fresh_sd) - interruption_ms;
   // A gain below a hundredth of what was spent already is not worth a change either. The median's gain counts: the tail

@@ -1,19 +1,21 @@
 // Whether a running plan is given up for another one: what is left of the old against the new and the interruption,
 // with the uncertainty of both and a penalty that grows with every interruption of the statement.
 //
-// Both times are log-normal. With l = log(left of the old) and m = log(penalty x (new + interruption)), the new plan is
+// Both times are log-normal. With l = log(left of the old) and m = log(new + interruption + penalty), the new plan is
 // the better one with probability  p = Phi((l - m) / sqrt(sd_l^2 + sd_m^2)).  It is taken when
 //   p reaches a confidence that rises with every re-plan of this run,
 //   the medians promise twice the gain that is noticed (noticed_ms), and
 //   a loss that is noticed (more than a tenth of the time in all and noticed_ms) is unlikely: rows that came thick at
 //   first and an end that was extrapolated from them look worst just before they turn out harmless.
-// Once the running plan has taken as long as penalty x (new + interruption), the confidence rises no more and the loss
+// Once the running plan has taken as long as new + interruption + penalty, the confidence rises no more and the loss
 // may be likely: a change that proves wrong can lose about as much as has been spent already, the bargain of renting
 // skis until the rent paid is the price of a pair (Karlin et al., Competitive snoopy caching, 1988).
 //
-// Thrash cannot happen: each interruption multiplies what the old plan must cost more than the new one, so that n of
-// them need a statement in which each new plan is expected to be penalty^1, penalty^2, ... times better than the one
-// before.
+// The penalty is a time: what is noticed, and what this run has spent on plans given up, times 1.5^n - 1 after n
+// interruptions. Thrash cannot happen: each re-plan must promise to make up for a share of all that was lost to the
+// ones before, a share that grows by half with each and is more than the whole from the second on. Nor is a plan kept
+// whose end is minutes away because a statement of seconds was interrupted often: a factor would ask for ever more of
+// the proportion, however large what is lost by staying.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -33,6 +35,7 @@ struct ReplanSituation {
   double elapsed_ms = 0;       // of the running plan so far
   int replans = 0;             // in this run so far
   double interruptions = 0;    // decayed, of this statement in earlier runs: see DecayedInterruptions()
+  double wasted_ms = 0;        // of this run, on plans given up before the running one
   double noticed_ms = 100;     // differences below it are not noticed
   bool forced = false;         // the gap is certain (rows counted, not extrapolated): ask for less confidence
 };
@@ -43,14 +46,14 @@ struct ReplanVerdict {
   double confidence = 0;   // that was asked for
   double regret = 0;       // probability of a noticed loss
   double gain_ms = 0;      // expected, without penalty; negative: loss
-  double penalty = 1;
+  double penalty_ms = 0;   // that the new plan must make up for, too
 };
 
 // Finite whatever comes in; unknown (negative or NaN) times decline.
 ReplanVerdict JudgeReplan(const ReplanSituation& situation);
 
-// Factor >= 1 by which a plan that is likely to be interrupted, or that interrupts, must be better. Also enters the
-// cost of plans at planning.
+// Factor >= 1: of the believed time of a plan that was given up so often, where plans are chosen; what it exceeds one
+// by is the share of noticed and wasted time that is the penalty of a re-plan.
 double InterruptionPenalty(double interruptions);
 
 // Number of interruptions believed now, of `count` when they were last counted.

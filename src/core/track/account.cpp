@@ -130,6 +130,20 @@ void Progress::Account(const PlanTree& plan, const NodeCounters* counters) {
   }
 }
 
+double Progress::ShareOfWorkDone(const PlanTree& plan, const bool* marked) const {
+  bool inside[kMaxPlanNodes];
+  double all = 0, in_marked = 0;
+  for (int i = 0; i < count_; ++i) {
+    int parent = plan.nodes[i].parent;
+    inside[i] = marked[i] || (parent >= 0 && inside[parent]);
+    // A node's work is nominal; what a unit of it takes here is its pipeline's rate.
+    double work = states_[i].work_done * pipes_[links_[i].feed].rate;
+    all += work;
+    if (inside[i]) in_marked += work;
+  }
+  return all > 0 && std::isfinite(all) ? std::clamp(in_marked / all, 0.0, 1.0) : 1;
+}
+
 // Mean share of the pipelines' drivers that is read: crude, but free of any estimate, so that the learned curve from it
 // to time holds for other constants.
 double Progress::DriverProgress() const {

@@ -85,6 +85,10 @@ class Progress {
   double stalled_ms() const { return stall_ms_; }  // in which something else held the statement
   const NodeProgress* nodes() const { return nodes_; }
 
+  // Share of all work done so far that was done in the subtrees below the marked nodes, these included. 1: nothing to
+  // tell it by.
+  double ShareOfWorkDone(const PlanTree& plan, const bool* marked) const;
+
   // At the end: what this run teaches. total_ms is the statement's full time; counters are final.
   void Finish(const PlanTree& plan, const NodeCounters* counters, double total_ms, PaceSample* sample) const;
 

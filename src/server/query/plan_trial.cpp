@@ -367,7 +367,7 @@ bool TrialFailed(Tracker* tracker, double elapsed_ms) {
   if (!(tracker->trial.known_ms > 0) || tracker->trial_over) return false;
   double total_ms = elapsed_ms + tracker->time_left.eta_ms;
   return JudgeProbation(&tracker->trial, elapsed_ms, total_ms, tracker->discrepancy.total_log_sd,
-                        settings::tick_interval_ms) == ProbationVerdict::kGiveUp;
+                        settings::tick_interval_ms, tracker->progress.work_share()) == ProbationVerdict::kGiveUp;
 }
 
 void GiveUpTrial(Tracker* tracker) {
@@ -407,17 +407,21 @@ void GiveUpTrial(Tracker* tracker) {
   SwapTo(tracker, plan, tree, facts);
 }
 
-const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint) {
-  if (settings::regret_limit >= settings::kNoRegretLimit) return nullptr;
-  if (tracker->trial_over) return "the running plan has taken over from one that was given up";
-  KnownPlans known;
-  if (!RecallPlans(tracker->plan.query_id, &known)) return nullptr;
-  const KnownPlan* proposed = FindKnown(known, fingerprint);
-  const KnownPlan* running = FindKnown(known, tracker->fingerprint);
+const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint, Probation* trial) {
   constexpr double kAsKnown = 1.5;  // times its known time, that have passed;
   constexpr double kAsTracked = 4;  // the same, extrapolated. Beyond, known times do not even tell which plan is faster
+  *trial = Probation();
+  if (settings::regret_limit >= settings::kNoRegretLimit) return nullptr;
+  KnownPlans known;
+  if (!RecallPlans(tracker->plan.query_id, &known)) return nullptr;
   double elapsed_ms = PlanElapsedMs(tracker);
   double total_ms = elapsed_ms + tracker->time_left.eta_ms;
+  double best_ms = BestKnownMs(known);
+  // Nothing excuses a plan that takes many times what any is known to take.
+  if (tracker->trial_over && !(best_ms > 0 && total_ms > kAsTracked * best_ms))
+    return "the running plan has taken over from one that was given up";
+  const KnownPlan* proposed = FindKnown(known, fingerprint);
+  const KnownPlan* running = FindKnown(known, tracker->fingerprint);
   bool running_known = running != nullptr && running->weight > 0;
   double running_ms = running_known ? std::exp(static_cast<double>(running->log_ms)) : 0;
   if (proposed != nullptr && (proposed->weight > 0 || proposed->given_up > 0)) {
@@ -425,15 +429,21 @@ const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint) {
     bool slower = running_known && proposed_ms > running_ms && total_ms <= kAsTracked * running_ms;
     if (slower || proposed_ms > total_ms) return "the new plan is known to take longer";
   }
-  if (proposed == nullptr && elapsed_ms <= kAsKnown * running_ms && total_ms <= kAsTracked * running_ms)
-    return "the running plan takes what it is known to take";
-  return nullptr;
+  if (proposed != nullptr || elapsed_ms > kAsKnown * running_ms || total_ms > kAsTracked * running_ms) return nullptr;
+  PlanChoice choice = ChoosePlan(known, fingerprint, PlanOrigin::kReplanned, Does(settings::replan), LimitsNow());
+  trial->known_ms = choice.known_ms;
+  trial->regret_limit = settings::regret_limit;
+  trial->spent_ms = ElapsedMs(tracker);
+  if (choice.verdict == PlanVerdict::kTry && choice.preferred == running->fingerprint && TrialAffordable(*trial))
+    return nullptr;
+  *trial = Probation();
+  return "the running plan takes what it is known to take";
 }
 
 void LearnTimeOf(const Tracker* tracker) {
   if (!Guards() || tracker->worker || !tracker->complete || tracker->fingerprint == 0) return;
-  // A plan that took over may have found finished work of one before it.
-  double ms = ElapsedMs(tracker) - tracker->changes.kept_ms;
+  // A plan that took over may have found finished work of one before it, which alone it would have to do itself.
+  double ms = PlanElapsedMs(tracker) + tracker->changes.carried_ms;
   // Waiting for a lock or a client says nothing of the plan.
   ms = Max(ms - tracker->progress.stalled_ms(), 0);
   Lesson lesson = LessonOf(tracker, ms);
@@ -460,9 +470,12 @@ void LearnFailureOf(const Tracker* tracker, int sqlstate) {
 }
 
 void LeavePlan(Tracker* tracker) {
-  if (Guards() && tracker->fingerprint != 0)
+  Probation* next = &tracker->changes.next_trial;
+  // It was as good as ever when it was left for another one that is on trial against it.
+  if (Guards() && tracker->fingerprint != 0 && !(next->known_ms > 0))
     LearnGivenUp(tracker, Max(tracker->discrepancy.total_ms, tracker->time_left.eta_ms));
-  tracker->trial = Probation();
+  tracker->trial = *next;
+  *next = Probation();
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   tracker->origin = note != nullptr ? note->origin : PlanOrigin::kStock;
 }

@@ -31,8 +31,9 @@ bool TrialFailed(Tracker* tracker, double elapsed_ms);
 // Between two rows. Returns when the plan cannot be given up here, else raises what takes the known plan in.
 void GiveUpTrial(Tracker* tracker);
 
-// Whether a re-plan to this plan would leave what is known to be better. Null: no, else why.
-const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint);
+// Whether a re-plan to this plan would leave what is known to be better. Null: no, else why. *trial gets a known time
+// when the running plan takes what it is known to take: the new one may then be tried against that.
+const char* GuardAgainst(const Tracker* tracker, uint64_t fingerprint, Probation* trial);
 
 // What a run teaches: at the statement's end, when it failed, and when its plan was given up for the one that the query
 // has now.

@@ -52,6 +52,7 @@ struct Answer {
   double old_cost;
   ReplanVerdict judged;
   UncertainTime left, fresh;
+  Probation trial;  // known_ms 0: none
 };
 
 bool Forced() { return pg::FaultIs("replan", "force"); }
@@ -69,10 +70,10 @@ void Tell(const Tracker* tracker, int node_id, const Answer& answer, const NewPl
     snprintf(details, sizeof details,
              "{\"elapsed_ms\": %.1f, \"planning_ms\": %.2f, \"left_ms\": %.1f, \"new_ms\": %.1f, \"old_cost\": %.0f, "
              "\"new_cost\": %.0f, \"finished_rows\": %.0f, \"kept_rows\": %.0f, \"probability\": %.3f, "
-             "\"confidence\": %.3f, \"regret\": %.3f, \"penalty\": %.2f, \"replans\": %d}",
+             "\"confidence\": %.3f, \"regret\": %.3f, \"penalty_ms\": %.1f, \"replans\": %d}",
              ElapsedMs(tracker), plan->planning_ms, answer.left.ms, answer.fresh.ms, answer.old_cost,
              plan->statement->planTree->total_cost, FinishedRows(tracker), plan->kept_rows, answer.judged.probability,
-             answer.judged.confidence, answer.judged.regret, answer.judged.penalty, tracker->changes.swaps);
+             answer.judged.confidence, answer.judged.regret, answer.judged.penalty_ms, tracker->changes.swaps);
   }
   RecordEvent("replan", answer.verdict, tracker->plan.query_id, node_id, answer.reason, details);
 }
@@ -109,6 +110,9 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   answer->left = {BelievedLeftMs(changes->judged, seen), BandLogSd(tracker->time_left)};
   // Judgements in quick succession tell nothing of how the end moves.
   if (changes->judged.elapsed_ms <= 0 || seen.elapsed_ms >= 2 * changes->judged.elapsed_ms) changes->judged = seen;
+  // A time of complete runs is better than any that is tracked.
+  constexpr double kKnownLogSd = 0.1;
+  if (answer->trial.known_ms > 0) answer->left = {Max(0.0, answer->trial.known_ms - elapsed_ms), kKnownLogSd};
   // What the running plan will take in all by its tracked end, and by the new plan's prediction scaled to its cost.
   UncertainTime total = {elapsed_ms + answer->left.ms, answer->left.log_sd};
   double fresh_cost = plan.statement->planTree->total_cost - CostNotRun(plan.statement);
@@ -116,13 +120,14 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   answer->fresh = Blend(TimeOfCost(fresh_cost, answer->old_cost, total), predicted);
   UncertainTime old_by_cost = TimeOfCost(answer->old_cost, fresh_cost, predicted);
   old_by_cost.ms *= 1 - Min(0.999, Max(0.0, tracker->progress.work_share()));
-  answer->left = Blend(answer->left, old_by_cost);
+  if (!(answer->trial.known_ms > 0)) answer->left = Blend(answer->left, old_by_cost);
   ReplanSituation situation;
   situation.left = answer->left;
   situation.fresh = answer->fresh;
   situation.interruption_ms = 1 + 0.2 * plan.planning_ms;  // it has been planned already: nodes end and start
   if (tracker->has_gather) situation.interruption_ms += settings::tick_interval_ms;  // and workers, at their tick
   situation.elapsed_ms = elapsed_ms;
+  situation.wasted_ms = tracker->changes.swapped_ms - tracker->changes.carried_ms;
   situation.replans = changes->swaps;
   // Those of this run have been counted when they happened.
   situation.interruptions = Interruptions(tracker->plan.query_id) - changes->swaps;
@@ -145,7 +150,7 @@ void Decide(Tracker* tracker, const double* believed, const NewPlan& plan, bool 
   } else if (SamePlan(tracker, plan)) {
     answer->reason = "the plan stays the same with the rows seen";
     return;
-  } else if ((answer->reason = GuardAgainst(tracker, plan.facts.fingerprint)) != nullptr) {
+  } else if ((answer->reason = GuardAgainst(tracker, plan.facts.fingerprint, &answer->trial)) != nullptr) {
     return;
   } else {
     Judge(tracker, believed, plan, rows_counted, answer);
@@ -154,8 +159,9 @@ void Decide(Tracker* tracker, const double* believed, const NewPlan& plan, bool 
     answer->reason = "the new plan is not enough better than what is left of the running one";
     return;
   }
-  answer->reason =
-      rows_counted ? "a node has delivered more rows than planned" : "the tracked end lies far beyond the prediction";
+  answer->reason = answer->trial.known_ms > 0 ? "a plan that is unknown promises more than the one known: it is tried"
+                   : rows_counted             ? "a node has delivered more rows than planned"
+                                              : "the tracked end lies far beyond the prediction";
   if (!Does(settings::replan)) {
     answer->swap = false;
     answer->verdict = "advised";
@@ -338,7 +344,10 @@ void ConsiderReplan(Tracker* tracker, TrackedNode* node) {
   ++changes->asked;
   changes->asking_ms += plan.planning_ms;
   Tell(tracker, node_id, answer, &plan);
-  if (answer.swap) SwapTo(tracker, plan.statement, plan.tree, plan.facts);
+  if (answer.swap) {
+    changes->next_trial = answer.trial;
+    SwapTo(tracker, plan.statement, plan.tree, plan.facts);
+  }
   DropPlan(&plan);
   if (Advises(settings::replan))
     StopAsking(tracker);

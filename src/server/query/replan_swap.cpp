@@ -121,6 +121,24 @@ void CountInterruptionOf(int64_t query_id) {
       &limits);
 }
 
+// What of the running plan's time went into the finished work that is on offer; all of it where that cannot be told.
+double FinishedWorkMs(const Tracker* tracker) {
+  bool marked[kMaxPlanNodes] = {};
+  for (const KeptWork* work = tracker->changes.kept->works; work != nullptr; work = work->next) {
+    if (work->source == nullptr) continue;  // of a plan before
+    int found = -1;
+    for (int i = 0; i < tracker->plan.count && found < 0; ++i) {
+      const PlanNode& node = tracker->plan.nodes[i];
+      int holder = work->kind == KeptKind::kHash ? (node.role == ChildRole::kInner ? node.parent : -1) : i;
+      if (holder >= 0 && tracker->nodes[holder].state == work->source) found = i;
+    }
+    // What a CTE's rows have taken stands below its own plan, not below the scan.
+    if (found < 0 || work->kind == KeptKind::kCte) return PlanElapsedMs(tracker);
+    marked[found] = true;
+  }
+  return PlanElapsedMs(tracker) * tracker->progress.ShareOfWorkDone(tracker->plan, marked);
+}
+
 void StartNothing(DestReceiver*, int, TupleDesc) {}
 void DestroyNothing(DestReceiver*) {}
 bool ForwardRow(TupleTableSlot* slot, DestReceiver* receiver) {
@@ -271,6 +289,8 @@ void SwapPlan(Frame* frame) {
   tracker->busy = 1;
   // What is known by now counts, however the new plan does.
   LearnRowsOf(tracker);
+  double kept_rows = KeptRows(tracker, wanted.plan);
+  changes->carried_ms = kept_rows > 0 ? changes->carried_ms + FinishedWorkMs(tracker) : 0;
   RemoveMemos(tracker);
   DetachNodes(tracker);
   if (changes->first_plan == nullptr) {
@@ -278,7 +298,6 @@ void SwapPlan(Frame* frame) {
     changes->home = query->estate->es_query_cxt;
   }
   StopClock(query->totaltime);
-  double kept_rows = KeptRows(tracker, wanted.plan);
   Count(kMetricKeptRows, static_cast<uint64_t>(kept_rows));
   changes->kept_rows += kept_rows;
   SettleKeptWork(tracker, wanted.plan);
@@ -287,7 +306,6 @@ void SwapPlan(Frame* frame) {
   pg::FaultPoint("replan_swap");
   StartNodes(query, wanted.plan);
   changes->swapped_ms = ElapsedMs(tracker);
-  if (!(kept_rows > 0)) changes->kept_ms = changes->swapped_ms;
   changes->asked_ms = 0;
   changes->judged = TimeSeen();
   FollowNewPlan(tracker, wanted.tree, wanted.facts);

@@ -47,6 +47,13 @@ bool InstrumentedRows(const Tracker* tracker, const Instrumentation* counts, con
   return true;
 }
 
+// Scans of the node whose end was counted; -1: it is not counted.
+double LoopsEnded(const Tracker* tracker, int node) {
+  const TrackedNode& tracked = tracker->nodes[node];
+  if (tracked.state == nullptr || tracked.wrapper < 0 || !StillWrapped(tracked.state, tracked.wrapper)) return -1;
+  return static_cast<double>(WrapperAt(tracked.wrapper).ends);
+}
+
 // More rows than planned before the end: how many there would have been is unknown, but the plan's figure is too small.
 bool RowsInExcess(const Tracker* tracker, int node, const NodeKey& key, double* rows) {
   constexpr double kExcess = 2;
@@ -62,6 +69,24 @@ bool RowsInExcess(const Tracker* tracker, int node, const NodeKey& key, double* 
     return true;
   }
   return *rows > kExcess * Max(key.planned_rows, 1);
+}
+
+// Of a tracker that came while the statement ran: what was counted since is too few, but where it is far more than
+// planned it is nearer to the truth than the plan. Averages over look-ups miss nothing but those before.
+bool LateRows(const Tracker* tracker, int node, const NodeKey& key, double* rows) {
+  constexpr double kEnough = 10;
+  const TrackedNode& tracked = tracker->nodes[node];
+  if (tracked.state == nullptr || !tracker->complete) return false;
+  if (!key.repeated || tracked.state->instrument != nullptr) {
+    return tracked.state->instrument != nullptr ? InstrumentedRows(tracker, tracked.state->instrument, key, rows)
+                                                : RowsInExcess(tracker, node, key, rows);
+  }
+  int outer = NodeWithId(tracker, key.loops_from);
+  if (outer < 0) return !key.partial && LoopsEnded(tracker, node) >= kEnough && RowsInExcess(tracker, node, key, rows);
+  if (key.partial || LoopsEnded(tracker, node) < 0 || LoopsEnded(tracker, outer) < 0) return false;
+  double loops = static_cast<double>(WrapperAt(tracker->nodes[outer].wrapper).rows);
+  *rows = static_cast<double>(WrapperAt(tracked.wrapper).rows) / Max(loops, 1);
+  return loops >= kEnough;
 }
 
 RowFact FactOf(const NodeKey& node, uint64_t key, const RowConstants& constants, double natural_rows,
@@ -123,9 +148,7 @@ bool CompleteRows(const Tracker* tracker, int node, const NodeKey& key, double* 
 }
 
 static void Learn(const Tracker* tracker, bool failed) {
-  if (settings::learn_rows == kSwitchOff || settings::mode == kModeOff || tracker->late || tracker->worker ||
-      !tracker->attached)
-    return;
+  if (settings::learn_rows == kSwitchOff || settings::mode == kModeOff || tracker->worker || !tracker->attached) return;
   const EState* estate = tracker->query->estate;
   const PlanNote* note = NoteOf(tracker->query->plannedstmt);
   // Row security shows each role other rows under the same clauses, and none shall see how many another one sees.
@@ -140,7 +163,9 @@ static void Learn(const Tracker* tracker, bool failed) {
     if (id < 0 || id >= note->key_count || note->keys[id].key == 0) continue;
     const NodeKey& key = note->keys[id];
     double rows = 0;
-    if (!CompleteRows(tracker, i, key, &rows) && !(failed && RowsInExcess(tracker, i, key, &rows))) continue;
+    bool told = tracker->late ? LateRows(tracker, i, key, &rows) : CompleteRows(tracker, i, key, &rows);
+    if (!told && failed) told = RowsInExcess(tracker, i, key, &rows);
+    if (!told) continue;
     const char* text = note->clauses != nullptr ? note->clauses[id] : nullptr;
     AddFact(facts, &count, FactOf(key, key.key, key.constants, key.natural_rows, key.planned_rows, rows), text);
     if (key.passed_key != 0) {

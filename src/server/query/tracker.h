@@ -51,13 +51,14 @@ struct PlanChanges {
   int swaps;
   EState* ended[kMaxSwaps];  // states of the plans before, kept until the statement ends
   int asked;
-  double asked_ms;    // of the running plan's time, when it was last in doubt
-  TimeSeen judged;    // when the running plan was last held against another one
-  double asking_ms;   // spent on looking for better plans
-  double swapped_ms;  // ElapsedMs() when the running plan began
-  double kept_rows;   // of finished work that new plans took over
-  double kept_ms;     // ElapsedMs() when the earliest plan whose work the running one may read began
-  KeptSet* kept;      // finished work of plans given up; in `home`, null: none
+  double asked_ms;       // of the running plan's time, when it was last in doubt
+  TimeSeen judged;       // when the running plan was last held against another one
+  double asking_ms;      // spent on looking for better plans
+  double swapped_ms;     // ElapsedMs() when the running plan began
+  double kept_rows;      // of finished work that new plans took over
+  double carried_ms;     // what the finished work of plans before that the running one may read has taken
+  Probation next_trial;  // of the plan that takes over; known_ms 0: none
+  KeptSet* kept;         // finished work of plans given up; in `home`, null: none
   bool starter_known;
   Oid starter;  // under whose rights the statement was started
   int starter_security;

@@ -106,6 +106,32 @@ BOOST_AUTO_TEST_CASE(regret_is_bounded_whatever_the_tracker_says) {
   BOOST_TEST(worst > 0.95);
 }
 
+// The known plan runs first and is left for another one: what it has run is part of what the trial may cost.
+BOOST_AUTO_TEST_CASE(a_trial_in_the_middle_of_a_run_keeps_the_bound) {
+  std::mt19937 random(9);
+  int tried = 0, given_up = 0, gained = 0;
+  for (int run = 0; run < 20000; ++run) {
+    Probation probation;
+    probation.regret_limit = std::uniform_real_distribution<double>(0, 1)(random);
+    probation.known_ms = LogUniform(&random, 1, 1e5);
+    double whole = AllowanceMs(probation);
+    probation.spent_ms = probation.known_ms * LogUniform(&random, 1e-3, 1);
+    if (!TrialAffordable(probation)) continue;
+    BOOST_REQUIRE_LT(probation.spent_ms + probation.known_ms, whole);
+    double plan_ms = probation.known_ms * LogUniform(&random, 0.01, 100);
+    Trial trial = RunOnProbation(probation, plan_ms, [&](double) { return Belief{plan_ms, 0.01}; });
+    BOOST_REQUIRE_LE(probation.spent_ms + trial.took_ms, whole * std::exp(0.03) + kTickMs + probation.swap_ms);
+    ++tried;
+    given_up += trial.given_up;
+    gained += probation.spent_ms + trial.took_ms < probation.known_ms;
+  }
+  BOOST_TEST(tried > 5000);
+  BOOST_TEST(given_up > tried / 5);
+  BOOST_TEST(gained > tried / 5);
+  Probation unknown;
+  BOOST_TEST(!TrialAffordable(unknown));
+}
+
 BOOST_AUTO_TEST_CASE(a_tracker_that_converges_costs_little) {
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
@@ -146,6 +172,22 @@ BOOST_AUTO_TEST_CASE(a_clearly_better_plan_survives_a_bad_start_of_its_tracker) 
   Trial hopeless = RunOnProbation(probation, 1e6, [](double) { return Belief{1e6, 0.1}; });
   BOOST_TEST(hopeless.given_up);
   BOOST_TEST(hopeless.took_ms < 1.05 * probation.known_ms);
+}
+
+// It waits for the first row of a function: what its end was thought to be before it began is no reason to go on.
+BOOST_AUTO_TEST_CASE(at_the_last_chance_time_that_showed_nothing_does_not_count) {
+  for (double share : {0.0, 0.3, 1.0}) {
+    Probation probation;
+    probation.regret_limit = 0.1;
+    probation.known_ms = 313;
+    bool given_up = false;
+    for (double elapsed_ms = kTickMs; elapsed_ms < 150 && !given_up; elapsed_ms += kTickMs)
+      given_up = JudgeProbation(&probation, elapsed_ms, 230, 0.1, kTickMs, share) == ProbationVerdict::kGiveUp;
+    BOOST_TEST(given_up == (share == 0));
+  }
+  Probation probation;
+  probation.known_ms = 313;
+  BOOST_TEST((JudgeProbation(&probation, 10, 230, 0.1, kTickMs, NAN) == ProbationVerdict::kGoOn));
 }
 
 // What has been spent is gone: only what is left counts against the known plan.

@@ -56,23 +56,63 @@ BOOST_AUTO_TEST_CASE(doubt_asks_for_more) {
   BOOST_TEST(JudgeReplan(doubtful).replan);
 }
 
+// The least time left for which a plan is given up.
+static double LeastLeft(ReplanSituation situation) {
+  for (situation.left.ms = 1; situation.left.ms < 1e12; situation.left.ms *= 1.005)
+    if (JudgeReplan(situation).replan) return situation.left.ms;
+  return situation.left.ms;
+}
+
 BOOST_AUTO_TEST_CASE(every_interruption_makes_the_next_one_dearer) {
-  double before = 0;
+  double before = 0, dearer = 0;
   for (int replans = 0; replans < 6; ++replans) {
-    // The least advantage that suffices.
-    double fold = 1;
-    for (; fold < 1e6; fold *= 1.01) {
-      ReplanSituation situation = Situation(1000 * fold, 1000);
-      situation.replans = replans;
-      if (JudgeReplan(situation).replan) break;
-    }
-    BOOST_TEST(fold > before * 1.4);
-    before = fold;
-    ReplanSituation elsewhere = Situation(1000 * fold / 1.02, 1000);
-    elsewhere.replans = replans;
-    elsewhere.interruptions = 1;
-    BOOST_TEST(!JudgeReplan(elsewhere).replan);
+    ReplanSituation situation = Situation(0, 1000);
+    situation.replans = replans;
+    situation.wasted_ms = 900;
+    double left_ms = LeastLeft(situation);
+    BOOST_TEST(left_ms > before);
+    // By half as much again, and by more as confidence rises.
+    if (replans > 1) BOOST_TEST(JudgeReplan(situation).penalty_ms > 1.5 * dearer);
+    dearer = JudgeReplan(situation).penalty_ms;
+    before = left_ms;
+    situation.interruptions = 1;
+    BOOST_TEST(LeastLeft(situation) > left_ms);
+    situation.interruptions = 0;
+    situation.wasted_ms = 9000;
+    if (replans > 0) BOOST_TEST(LeastLeft(situation) > left_ms);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_of_minutes_outweighs_many_interruptions) {
+  for (int interruptions = 0; interruptions <= 9; ++interruptions) {
+    ReplanSituation situation = Situation(200000, 300);
+    situation.left.log_sd = 1;
+    situation.fresh.log_sd = 1;
+    situation.replans = std::min(interruptions, 3);
+    situation.interruptions = interruptions - situation.replans;
+    situation.wasted_ms = 200;
+    BOOST_TEST(JudgeReplan(situation).replan);
+    // A second is not worth it as often.
+    situation.left.ms = 1000;
+    if (interruptions >= 4) BOOST_TEST(!JudgeReplan(situation).replan);
+  }
+}
+
+// Each plan promises a tenth of what the one before has left, and takes as long as that one: what is lost in all is
+// bounded by what the promises were worth.
+BOOST_AUTO_TEST_CASE(plans_that_keep_no_promise_are_soon_left_alone) {
+  double wasted_ms = 0;
+  int replans = 0;
+  for (; replans < 60; ++replans) {
+    ReplanSituation situation = Situation(5000, 500);
+    situation.replans = replans;
+    situation.wasted_ms = wasted_ms;
+    situation.elapsed_ms = 100;
+    if (!JudgeReplan(situation).replan) break;
+    wasted_ms += situation.elapsed_ms + situation.interruption_ms;
+  }
+  BOOST_TEST(replans > 1);
+  BOOST_TEST(wasted_ms < 1000);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_spent_already_may_be_spent_again) {
@@ -83,14 +123,14 @@ BOOST_AUTO_TEST_CASE(what_was_spent_already_may_be_spent_again) {
   situation.interruptions = 2;
   ReplanVerdict early = JudgeReplan(situation);
   BOOST_TEST(!early.replan);
-  situation.elapsed_ms = early.penalty * 64;
+  situation.elapsed_ms = early.penalty_ms + 64;
   BOOST_TEST(!JudgeReplan(situation).replan);
-  situation.elapsed_ms = early.penalty * 66;
+  situation.elapsed_ms = early.penalty_ms + 66;
   ReplanVerdict late = JudgeReplan(situation);
   BOOST_TEST(late.replan);
   BOOST_TEST(late.probability == early.probability);
   // However long it took: it must look better still.
-  situation.left.ms = early.penalty * 65;
+  situation.left.ms = early.penalty_ms + 65;
   situation.elapsed_ms = 1e6;
   BOOST_TEST(!JudgeReplan(situation).replan);
 }
@@ -161,10 +201,10 @@ BOOST_AUTO_TEST_CASE(unknown_times_decline) {
       for (double sd : odd) {
         ReplanSituation situation = Situation(left, fresh);
         situation.left.log_sd = situation.fresh.log_sd = sd;
-        situation.interruption_ms = situation.elapsed_ms = left;
+        situation.interruption_ms = situation.elapsed_ms = situation.wasted_ms = left;
         ReplanVerdict verdict = JudgeReplan(situation);
         BOOST_TEST(std::isfinite(verdict.probability));
-        BOOST_TEST(std::isfinite(verdict.penalty));
+        BOOST_TEST(std::isfinite(verdict.penalty_ms));
         if (!std::isfinite(left) || left < 0 || !std::isfinite(fresh) || fresh < 0) BOOST_TEST(!verdict.replan);
       }
     }

@@ -67,6 +67,25 @@ BOOST_AUTO_TEST_CASE(build_comes_before_probe) {
   BOOST_TEST(left.eta_ms < 100);
 }
 
+BOOST_AUTO_TEST_CASE(work_done_is_told_by_subtree) {
+  PlanTree plan = JoinPlan();
+  auto progress = std::make_unique<Progress>();
+  bool built[kMaxPlanNodes] = {}, all[kMaxPlanNodes] = {}, none[kMaxPlanNodes] = {};
+  built[3] = all[0] = true;
+  BOOST_TEST(progress->ShareOfWorkDone(plan, built) == 1);  // nothing known yet
+  progress->Begin(plan, Guess(2000, 0.3), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  for (double t = 10; t <= 1990; t += 10) {
+    JoinAt(counters, t / 2000);
+    progress->Update(plan, counters, At(t));
+    BOOST_TEST(progress->ShareOfWorkDone(plan, all) == 1);
+    BOOST_TEST(progress->ShareOfWorkDone(plan, none) == 0);
+    if (t == 1000) BOOST_TEST(progress->ShareOfWorkDone(plan, built) > 0.9);
+  }
+  BOOST_TEST(progress->ShareOfWorkDone(plan, built) > 0.1);
+  BOOST_TEST(progress->ShareOfWorkDone(plan, built) < 0.8);
+}
+
 // A function is planned at next to nothing. It takes 150 ms here, what reads its three rows another 250.
 BOOST_AUTO_TEST_CASE(a_slow_function_does_not_slow_the_rest) {
   PlanTree plan;
