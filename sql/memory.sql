@@ -78,6 +78,41 @@ SELECT batches('SELECT k, count(*) FROM stale_groups GROUP BY k HAVING count(*) 
 DROP FUNCTION batches(text);
 DROP TABLE stale_groups;
 
+-- A plan that holds nothing may be the answer to too little memory: where it is long, the planner is asked with more.
+CREATE TABLE deliveries (part int, supplier int, quantity int, note text) WITH (autovacuum_enabled = off);
+INSERT INTO deliveries SELECT g % 20000, g % 7, g, repeat('x', 60) FROM generate_series(1, 200000) g;
+CREATE INDEX ON deliveries (part, supplier);
+ANALYZE deliveries;
+CREATE FUNCTION nodes(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (FORMAT json) ' || statement INTO plan;
+  RETURN (SELECT string_agg(concat_ws(' ', node ->> 'Strategy', node ->> 'Node Type'), ', ')
+          FROM jsonb_path_query(plan, 'strict $.**{1 to 20} ? (@.type() == "object" && exists(@."Node Type"))') node);
+END $$;
+PREPARE supplied AS SELECT count(*), max(n), sum(quantity)
+  FROM (SELECT part, supplier, count(*) AS n, sum(quantity) AS quantity FROM deliveries GROUP BY part, supplier OFFSET 0) s;
+SELECT nodes('EXECUTE supplied');
+EXECUTE supplied;
+-- Not where it would not be given the memory, nor what groups little.
+SET query_shaper.memory_node_max = '64kB';
+SELECT nodes('SELECT part, supplier, count(*) FROM deliveries GROUP BY part, supplier');
+RESET query_shaper.memory_node_max;
+SELECT nodes('SELECT part, supplier, sum(quantity) FROM deliveries WHERE part < 10 GROUP BY part, supplier');
+-- A cached plan whose memory is not to be had: the one beside it runs.
+SET query_shaper.memory = off;
+EXECUTE supplied;
+SET query_shaper.memory = on;
+SELECT query_shaper.flush();
+SELECT verdict, reason, (details ->> 'cost')::numeric < (details ->> 'cost_before')::numeric AS cheaper FROM query_shaper.events
+WHERE action = 'plan_memory' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+SET query_shaper.mode = off;
+DEALLOCATE supplied;
+SELECT nodes('SELECT part, supplier, count(*) FROM deliveries GROUP BY part, supplier');
+SET query_shaper.mode = shape;
+DROP FUNCTION nodes(text);
+DROP TABLE deliveries;
+
 -- Nobody but the node itself sees its memory: functions in expressions, nested statements, what comes after an error.
 SHOW work_mem;
 CREATE FUNCTION seen(anyelement) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN current_setting('work_mem'); END $$;

@@ -144,4 +144,8 @@ int64_t AutomaticCapacityKb(int64_t machine_kb, int64_t limit_kb, int64_t shared
   return all_kb < 0 ? 0 : std::max<int64_t>(0, all_kb - shared_buffers_kb);
 }
 
+int64_t CacheShareKb(int64_t all_kb, int64_t reserved_kb, int64_t shared_buffers_kb, int64_t statements) {
+  return std::max(all_kb - reserved_kb, shared_buffers_kb) / std::max<int64_t>(1, statements);
+}
+
 }  // namespace query_shaper

@@ -43,4 +43,8 @@ int64_t NumberAfter(std::string_view text, std::string_view word);
 // What of memory may be given to statements: the limit or the machine's memory, whichever is less, less shared buffers.
 int64_t AutomaticCapacityKb(int64_t machine_kb, int64_t limit_kb, int64_t shared_buffers_kb);
 
+// What shared buffers and the page cache can hold for each of so many statements beside what these have reserved; not
+// less than an even share of shared buffers.
+int64_t CacheShareKb(int64_t all_kb, int64_t reserved_kb, int64_t shared_buffers_kb, int64_t statements);
+
 }  // namespace query_shaper

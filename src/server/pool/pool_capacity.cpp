@@ -1,5 +1,6 @@
 #include "pg/pg.h"
 
+#include "core/pool/holding.h"
 #include "core/pool/memory_limit.h"
 #include "pg/fault_point.h"
 #include "server/pool/pool_capacity.h"
@@ -104,6 +105,15 @@ void FindGroups() {
 #endif
 }
 
+int64 SharedBuffersKb() { return static_cast<int64>(NBuffers) * (BLCKSZ / 1024); }
+
+int64 Statements() {
+  int64 count = 0;
+  for (int i = 0; i < shared_pool->processes * kReservationsPerProcess; ++i)
+    if (HoldingGeneration(ReservationAt(i)->held[kPoolMemory]) >= 0) ++count;
+  return count;
+}
+
 void Look() {
   Room room = {kNoMemoryLimit, kNoMemoryLimit, kNoMemoryLimit};
   FindGroups();
@@ -115,8 +125,7 @@ void Look() {
   const int64 unused_kb = LowerLimit(NumberAfter(machine, "MemFree:"), room.unused_kb);
   const bool automatic = shared_pool->set_memory_kb < 0;
   const int64 capacity_kb =
-      automatic ? AutomaticCapacityKb(machine_kb, room.limit_kb, static_cast<int64>(NBuffers) * (BLCKSZ / 1024))
-                : shared_pool->set_memory_kb;
+      automatic ? AutomaticCapacityKb(machine_kb, room.limit_kb, SharedBuffersKb()) : shared_pool->set_memory_kb;
   PoolAccount* const memory = &shared_pool->accounts[kPoolMemory];
   const bool raised = capacity_kb > CapacityOf(*memory);
   SetCapacity(memory, capacity_kb, capacity_kb / (automatic ? kKeptAuto : kKeptSet));
@@ -124,6 +133,9 @@ void Look() {
   SetCapacity(&shared_pool->accounts[kPoolIo], shared_pool->set_io, 0);
   pg_atomic_write_u64(&shared_pool->spare_kb, static_cast<uint64>(spare_kb < 0 ? capacity_kb : spare_kb));
   pg_atomic_write_u64(&shared_pool->unused_kb, static_cast<uint64>(Max(0, unused_kb)));
+  const int64 cache_kb =
+      CacheShareKb(LowerLimit(machine_kb, room.limit_kb), ReservedOf(*memory), SharedBuffersKb(), Statements() + 1);
+  pg_atomic_write_u64(&shared_pool->cache_kb, static_cast<uint64>(cache_kb));
   if (raised) WakeHeadOfLine();
 }
 
@@ -148,6 +160,13 @@ bool TempFilesStayCached(double kb) {
   if (shared_pool == nullptr || (temp_file_limit >= 0 && kb > temp_file_limit)) return false;
   FollowPoolCapacity();
   return kb <= kShare * static_cast<double>(pg_atomic_read_u64(&shared_pool->unused_kb));
+}
+
+int CachedPagesAtMost() {
+  if (shared_pool == nullptr) return INT_MAX;
+  FollowPoolCapacity();
+  const uint64 pages = pg_atomic_read_u64(&shared_pool->cache_kb) / (BLCKSZ / 1024);
+  return pages == 0 ? INT_MAX : static_cast<int>(Min(pages, static_cast<uint64>(INT_MAX)));
 }
 
 void PublishPoolSettings() {

@@ -9,6 +9,10 @@ namespace query_shaper {
 // not woken. System calls and plain memory alone: signal context.
 void FollowPoolCapacity();
 
+// What of effective_cache_size there can be for one statement among those that run: not more than the machine or the
+// control group has beside reserved memory. In pages.
+int CachedPagesAtMost();
+
 // Whether so much that is written to temporary files is read again before the kernel has to do anything about it.
 bool TempFilesStayCached(double kb);
 

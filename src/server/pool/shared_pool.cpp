@@ -65,6 +65,7 @@ void StartPool() {
     pg_atomic_init_u64(&shared_pool->checked_at, 0);
     pg_atomic_init_u64(&shared_pool->spare_kb, 0);
     pg_atomic_init_u64(&shared_pool->unused_kb, 0);
+    pg_atomic_init_u64(&shared_pool->cache_kb, 0);
     pg_atomic_init_u32(&shared_pool->waiting, 0);
     pg_atomic_init_u32(&shared_pool->head, 0);
     for (int i = 0; i < MaxBackends; ++i) line[i].owner = -1;

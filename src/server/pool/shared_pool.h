@@ -89,9 +89,11 @@ struct SharedPool {
   pg_atomic_uint64 checked_at;  // TimestampTz of the last look at the limits
   pg_atomic_uint64 unused_kb;   // not even page cache: what temporary files can take without pushing anything out
   pg_atomic_uint64 spare_kb;    // memory that there really was then, less wishes granted since
-  pg_atomic_uint32 waiting;     // how many wait for memory
-  pg_atomic_uint32 head;        // pgprocno + 1 of the first of them, 0: nobody
-  int64 set_memory_kb;          // memory_pool, below 0: auto; this and the next two as the launcher read them last
+  pg_atomic_uint64
+      cache_kb;              // for one more statement beside those that had reservations then (core/pool: CacheShareKb)
+  pg_atomic_uint32 waiting;  // how many wait for memory
+  pg_atomic_uint32 head;     // pgprocno + 1 of the first of them, 0: nobody
+  int64 set_memory_kb;       // memory_pool, below 0: auto; this and the next two as the launcher read them last
   int set_workers;
   int set_io;
   int processes;  // places in the line; kReservationsPerProcess reservations each

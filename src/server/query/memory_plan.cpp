@@ -15,6 +15,7 @@
 #include "server/query/plan_note.h"
 #include "server/query/plan_reader.h"
 #include "server/query/plan_trial.h"
+#include "server/query/statement_facts.h"
 #include "server/query/tracker.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -29,40 +30,62 @@ namespace {
 
 constexpr double kSpillMsPerKb = 0.002;  // written, read and handled again, through free page cache
 constexpr double kPlanningShare = 0.05;  // of what is spilled, that planning again may take
+constexpr double kLongShare = 0.01;      // of what the statement takes, that it may take where nothing need be spilled
 constexpr double kLeastSavedMs = 5;
 constexpr double kPlanningMsPerNode = 0.1;  // where planning was not timed
 constexpr double kCheaper = 0.9;
 constexpr double kLeastRaise = 2;  // of work_mem: less changes no shape
-constexpr double kRaise = 1.5;     // over the largest need
+constexpr int kCandidates = 2;
+constexpr double kLessForNext = 4;  // part of the first candidate's memory that the second is made for
 
 double LimitKb(bool hash_limit) {
   return hash_limit ? static_cast<double>(get_hash_memory_limit()) / 1024 : static_cast<double>(work_mem);
 }
 
 struct Wants {
-  double misses_ms;    // of its hash tables when they are as large as they want to be (core/pool: cache_worth)
-  double spilled_kb;   // under the server's settings
-  double work_mem_kb;  // under which the largest node would not spill
-  double beyond_kb;    // that all nodes want beyond the server's settings
-  bool unbounded;      // a node that cannot spill would pass the server's own limit
+  double misses_ms;   // of its hash tables when they are as large as they want to be (core/pool: cache_worth)
+  double spilled_kb;  // under the server's settings
+  double beyond_kb;   // that all nodes want beyond the server's settings
+  bool unbounded;     // a node that cannot spill would pass the server's own limit
 };
 
-Wants WantsOf(const PlanTree& tree) {
+// most_kb: of work_mem, that no node is given more than.
+Wants WantsOf(const PlanTree& tree, double most_kb) {
   Wants wants = {};
   for (int i = 0; i < tree.count; ++i) {
     double log_sd = RowsLogSd(tree, HeldRowsOf(tree, i), true);
     NodeNeed need = PredictNeed(tree, i, log_sd, 1);
     double limit_kb = LimitKb(need.hash_limit);
     if (need.kind == NeedKind::kNone || need.kb <= limit_kb) continue;
-    wants.beyond_kb += need.wanted_kb() - limit_kb;
+    wants.beyond_kb += Max(0, Min(need.wanted_kb(), most_kb * (need.hash_limit ? hash_mem_multiplier : 1)) - limit_kb);
     wants.unbounded |= need.kind == NeedKind::kSetOp || need.kind == NeedKind::kSubplan;
     if (!need.spills) continue;
     if (need.gradual) wants.misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
     wants.spilled_kb += need.spill_kb;
-    wants.work_mem_kb =
-        Max(wants.work_mem_kb, need.wanted_kb() / (need.hash_limit ? Max(1.0, hash_mem_multiplier) : 1));
   }
   return wants;
+}
+
+// Whether rows that one node hands to another, and that a plan could hold instead, are more than fit by the settings:
+// below that memory makes no difference to the planner.
+bool HandsOnMuch(const PlanTree& tree) {
+  for (int i = 1; i < tree.count; ++i)
+    if (tree.nodes[i].rows * HashRowBytes(tree.nodes[i].width) / 1024 > LimitKb(false)) return true;
+  return false;
+}
+
+double RelationsKb(const PlanTree& tree) {
+  double kb = 0;
+  for (int i = 0; i < tree.count; ++i) kb += tree.nodes[i].relation_pages * (BLCKSZ / 1024);
+  return kb;
+}
+
+double ExpectedMs(const PlannedStmt* statement) {
+  static KnownPlans known;
+  double known_ms = 0;
+  if (statement->queryId != 0 && RecallPlans(static_cast<int64_t>(statement->queryId), &known))
+    known_ms = BestKnownMs(known);
+  return known_ms > 0 ? known_ms : ColdEstimate(statement->planTree->total_cost, 0).targets[kTimeMs].value;
 }
 
 uint64_t ReadShape(const PlannedStmt* statement, PlanTree* tree) {
@@ -96,25 +119,34 @@ void NoteUnmoved(uint64 query_id) {
   *place = {query_id, times, 0};
 }
 
-PlannedStmt* PlanUnder(int kb, const PlanNote* note, const char* source_text, ParamListInfo parameters) {
+// What is planned again, and how.
+struct Again {
+  const Query* query;
+  const PlanNote* note;
+  const char* source_text;
+  ParamListInfo parameters;
+};
+
+PlannedStmt* PlanUnder(double kb, const Again& again) {
   PlanningOrder order;
-  order.use_learned = note->origin == PlanOrigin::kLearned;
+  order.use_learned = again.note->origin == PlanOrigin::kLearned;
   PlannedStmt* volatile made = nullptr;
   int own = work_mem;
-  work_mem = kb;
+  work_mem = static_cast<int>(Min(kb, static_cast<double>(MAX_KILOBYTES)));
   PG_TRY();
-  { made = PlanAgain(note, source_text, parameters, order); }
+  { made = PlanQueryAgain(again.query, again.note, again.source_text, again.parameters, order); }
   PG_FINALLY();
   { work_mem = own; }
   PG_END_TRY();
   return made;
 }
 
-int Candidate(const Wants& wants) {
-  double most_kb = static_cast<double>(PoolFreeKb()) / Max(1.0, hash_mem_multiplier);
-  if (settings::memory_node_max_kb > 0) most_kb = Min(most_kb, settings::memory_node_max_kb);
-  double kb = Min(kRaise * wants.work_mem_kb, most_kb);
-  return kb >= kLeastRaise * work_mem ? static_cast<int>(Min(kb, static_cast<double>(MAX_KILOBYTES))) : 0;
+double ClaimableKb() { return static_cast<double>(Min(PoolFreeKb(), PoolClaimMostKb())); }
+
+// As work_mem, for a node of any kind.
+double MostWorkMemKb() {
+  double kb = ClaimableKb() / Max(1.0, hash_mem_multiplier);
+  return settings::memory_node_max_kb > 0 ? Min(kb, settings::memory_node_max_kb) : kb;
 }
 
 void Tell(const PlannedStmt* statement, const char* verdict, const char* reason, double kb, double cost,
@@ -125,48 +157,91 @@ void Tell(const PlannedStmt* statement, const char* verdict, const char* reason,
   RecordEvent("plan_memory", verdict, static_cast<int64_t>(statement->queryId), -1, reason, details);
 }
 
+struct Candidate {
+  PlannedStmt* plan;  // null: none that is worth it
+  uint64_t shape;
+  double work_mem_kb;  // that it was planned with
+  double needs_kb;     // beyond the server's settings, as far as it was planned for
+};
+
+// What it is held against.
+struct Modest {
+  uint64_t shape;
+  double cost;
+  double expected_ms, saved_ms;
+  bool hungry;       // it is for what it spills that another plan is made
+  double cached_kb;  // temporary files and relations that page cache is to keep while it runs
+};
+
+bool Pays(const PlannedStmt* plan, uint64_t shape, const Wants& wants, const Modest& modest) {
+  if (NoteOf(plan) == nullptr || shape == modest.shape || shape == 0 || plan->subplans != NIL || wants.unbounded ||
+      !(plan->planTree->total_cost < kCheaper * modest.cost))
+    return false;
+  if (wants.beyond_kb > ClaimableKb()) return false;
+  // The planner does not know of the processor's caches.
+  double gain_ms =
+      modest.hungry ? modest.saved_ms : modest.expected_ms * (1 - plan->planTree->total_cost / modest.cost);
+  return wants.misses_ms <= gain_ms || !TempFilesStayCached(modest.cached_kb);
+}
+
+// Of what the pool could give, and of less: a plan that is made for less as well makes do with that.
+Candidate FindCandidate(const Again& again, const Modest& modest) {
+  static PlanTree tree;
+  Candidate found = {};
+  double most_kb = MostWorkMemKb();
+  for (int i = 0; i < kCandidates && most_kb >= kLeastRaise * work_mem; ++i, most_kb /= kLessForNext) {
+    PlannedStmt* plan = PlanUnder(most_kb, again);
+    uint64_t shape = ReadShape(plan, &tree);
+    if (i == 0 && shape == modest.shape) return found;
+    Wants wants = WantsOf(tree, most_kb);
+    if (found.plan != nullptr && shape == found.shape) found.needs_kb = Min(found.needs_kb, wants.beyond_kb);
+    if (found.plan == nullptr && Pays(plan, shape, wants, modest)) found = {plan, shape, most_kb, wants.beyond_kb};
+  }
+  return found;
+}
+
 }  // namespace
 
-PlannedStmt* PlanForMemory(PlannedStmt* statement, const char* source_text, ParamListInfo parameters,
+PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* source_text, ParamListInfo parameters,
                            double planning_ms) {
   static PlanTree tree;
   if (!Does(settings::memory) || shared_pool == nullptr) return statement;
   if (!(statement->planTree->total_cost >= settings::min_cost) || statement->subplans != NIL) return statement;
-  PlanNote* note = NoteOf(statement);
-  if (note == nullptr || note->query == nullptr || note->trial || note->foreign_rows) return statement;
+  const PlanNote* note = NoteOf(statement);
+  if (note == nullptr || note->trial || note->foreign_rows) return statement;
   // Most plans fit: they are not even named.
   ReadPlan(statement, ReadDepth::kMemoryOnly, &tree);
-  Wants wants = WantsOf(tree);
-  double again_ms = planning_ms > 0 ? planning_ms : kPlanningMsPerNode * tree.count;
-  double saved_ms = kSpillMsPerKb * wants.spilled_kb;
-  if (saved_ms < kLeastSavedMs || again_ms > kPlanningShare * saved_ms || Spared(statement->queryId)) return statement;
-  const double spilled_kb = wants.spilled_kb;
-  int kb = Candidate(wants);
-  if (kb == 0) return statement;
-  double before = statement->planTree->total_cost;
-  uint64_t shape = ReadShape(statement, &tree);
-  PlannedStmt* made = PlanUnder(kb, note, source_text, parameters);
-  PlanNote* made_note = NoteOf(made);
-  uint64_t made_shape = ReadShape(made, &tree);
-  wants = WantsOf(tree);
-  // The planner does not know of the processor's caches.
-  const bool slower = wants.misses_ms > saved_ms && TempFilesStayCached(spilled_kb);
-  if (slower || made_note == nullptr || made_shape == shape || made_shape == 0 || made->subplans != NIL ||
-      wants.unbounded || !(made->planTree->total_cost < kCheaper * before)) {
-    NoteUnmoved(statement->queryId);
+  Wants wants = WantsOf(tree, static_cast<double>(MAX_KILOBYTES));
+  double again_ms = kCandidates * (planning_ms > 0 ? planning_ms : kPlanningMsPerNode * tree.count);
+  Modest modest = {};
+  modest.saved_ms = kSpillMsPerKb * wants.spilled_kb;
+  modest.hungry = modest.saved_ms >= kLeastSavedMs && again_ms <= kPlanningShare * modest.saved_ms;
+  if (!modest.hungry && !HandsOnMuch(tree)) return statement;
+  modest.expected_ms = ExpectedMs(statement);
+  if ((!modest.hungry && again_ms > kLongShare * modest.expected_ms) || MostWorkMemKb() < kLeastRaise * work_mem ||
+      Spared(statement->queryId))
     return statement;
+  modest.cost = statement->planTree->total_cost;
+  modest.shape = ReadShape(statement, &tree);
+  modest.cached_kb = modest.hungry ? wants.spilled_kb : RelationsKb(tree);
+  Candidate made = FindCandidate({query, note, source_text, parameters}, modest);
+  PlanNote* made_note = made.plan != nullptr ? NoteOf(made.plan) : nullptr;
+  if (made_note != nullptr) {
+    made_note->origin = note->origin;
+    made_note->stock_cost = note->stock_cost;
+    made_note->planning_ms = note->planning_ms;
+    // On trial it must be possible to plan it again.
+    if (made_note->query == nullptr) made_note->query = query;
   }
-  made_note->origin = note->origin;
-  made_note->stock_cost = note->stock_cost;
-  made_note->planning_ms = note->planning_ms;
-  if (!GuardLets(made, source_text, made_shape)) {
+  if (made_note == nullptr || !GuardLets(made.plan, source_text, made.shape)) {
     NoteUnmoved(statement->queryId);
     return statement;
   }
   made_note->modest = statement;
-  made_note->memory_kb = wants.beyond_kb;
-  Tell(made, "done", "another plan is cheaper with the memory that is free", kb, made->planTree->total_cost, before);
-  return made;
+  made_note->memory_kb = made.needs_kb;
+  Tell(made.plan, "done", "another plan is cheaper with the memory that is free", made.work_mem_kb,
+       made.plan->planTree->total_cost, modest.cost);
+  return made.plan;
 }
 
 void ChooseForMemory(QueryDesc* query) {

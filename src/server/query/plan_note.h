@@ -90,6 +90,10 @@ struct PlanningOrder {
 PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListInfo parameters,
                        const PlanningOrder& order);
 
+// The same of a query that the note does not keep.
+PlannedStmt* PlanQueryAgain(const Query* query, const PlanNote* note, const char* source_text, ParamListInfo parameters,
+                            const PlanningOrder& order);
+
 // Installs planner_hook, set_rel_pathlist_hook, set_join_pathlist_hook and create_upper_paths_hook.
 void InstallPlannerHooks();
 

@@ -4,16 +4,22 @@
 #include "server/query/node_keys.h"
 #include "server/query/outcome.h"
 #include "server/plain_explain.h"
+#include "server/pool/pool_capacity.h"
 #include "server/query/plan_note.h"
 #include "server/query/plan_shape.h"
 #include "server/query/plan_trial.h"
 #include "server/query/row_estimates.h"
 #include "server/settings.h"
 extern "C" {
+#include "access/htup_details.h"
 #include "access/parallel.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
+#include "utils/syscache.h"
 }
 
 namespace query_shaper {
@@ -32,6 +38,8 @@ bool Learns() { return settings::mode != kModeOff && settings::learn_rows != kSw
 bool Replans() {
   return Does(settings::shadow) || Does(settings::replan) || Advises(settings::replan) || Does(settings::learn_rows);
 }
+
+bool ShapesMemory() { return Does(settings::memory) && shared_pool != nullptr; }
 
 bool KnownOfExpression(Node* node, void*);
 
@@ -79,9 +87,27 @@ bool HasChoices(const Query* query) {
   return only->rtekind == RTE_FUNCTION || (only->rtekind == RTE_SUBQUERY && HasChoices(only->subquery));
 }
 
+// Whether rows of one relation are brought into order or groups by an index or with memory is the planner's choice,
+// too; those of a small relation fit.
+bool SortsMuch(const Query* query) {
+  if (list_length(query->rtable) != 1) return false;
+  auto* only = linitial_node(RangeTblEntry, query->rtable);
+  if (only->rtekind == RTE_SUBQUERY) return SortsMuch(only->subquery);
+  if (only->rtekind != RTE_RELATION || (query->groupClause == NIL && query->distinctClause == NIL &&
+                                        query->windowClause == NIL && query->sortClause == NIL))
+    return false;
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(only->relid));
+  if (!HeapTupleIsValid(tuple)) return false;
+  auto* relation = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+  bool much = (only->inh && relation->relhassubclass) ||
+              static_cast<double>(relation->relpages) * (BLCKSZ / 1024) > static_cast<double>(work_mem);
+  ReleaseSysCache(tuple);
+  return much;
+}
+
 bool CanBePlannedAgain(Query* query) {
   return query->commandType == CMD_SELECT && query->rowMarks == NIL && !query->hasModifyingCTE &&
-         !query->hasForUpdate && HasChoices(query) && !contain_volatile_functions(reinterpret_cast<Node*>(query));
+         !query->hasForUpdate && !contain_volatile_functions(reinterpret_cast<Node*>(query));
 }
 
 // A nested FOR UPDATE shows only in the plan.
@@ -117,7 +143,8 @@ bool MayPlanLong(const Query* query) {
 PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_options, ParamListInfo parameters) {
   const PlanningOrder* order = next_order;
   next_order = nullptr;
-  bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() && (Learns() || Replans());
+  bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() &&
+                  (Learns() || Replans() || ShapesMemory());
   if (!followed && order == nullptr && planning == nullptr)
     return previous_planner(query, source_text, cursor_options, parameters);
 
@@ -131,22 +158,30 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
     me.undecided = query;
   else
     me.injecting = order != nullptr || (may_inject && AnythingKnown(query) && !PlansStock(query));
-  Query* copy =
-      followed && Replans() && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
+  bool shapes = followed && ShapesMemory();
+  bool choices = followed && (Replans() || shapes) && HasChoices(query);
+  bool again = choices || (shapes && SortsMuch(query));
+  Query* copy = again && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
   PlannedStmt* statement = nullptr;
   int64_t begun_ns = copy != nullptr && MayPlanLong(query) ? NowNs() : 0;
   // A function that is evaluated while planning may plan statements of its own.
   planning = followed || order != nullptr ? &me : nullptr;
+  int cache = effective_cache_size;
+  if (again && shapes) effective_cache_size = Min(cache, CachedPagesAtMost());
   PG_TRY();
   { statement = previous_planner(query, source_text, cursor_options, parameters); }
   PG_FINALLY();
-  { planning = me.outer; }
+  {
+    planning = me.outer;
+    effective_cache_size = cache;
+  }
   PG_END_TRY();
   if (begun_ns != 0) me.planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
-  if (followed || order != nullptr) HangNote(&me, statement, copy, cursor_options, parameters);
+  if (followed || order != nullptr)
+    HangNote(&me, statement, choices && Replans() ? copy : nullptr, cursor_options, parameters);
   if (order == nullptr && me.injected > 0) statement = GuardPlanning(statement, source_text, parameters);
-  if (order == nullptr && copy != nullptr && planning == nullptr)
-    statement = PlanForMemory(statement, source_text, parameters, me.planning_ms);
+  if (order == nullptr && copy != nullptr && planning == nullptr && PlanCanBeReplaced(statement))
+    statement = PlanForMemory(statement, copy, source_text, parameters, me.planning_ms);
   return statement;
 }
 
@@ -189,7 +224,12 @@ void UpperHook(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, Re
 
 PlannedStmt* PlanAgain(const PlanNote* note, const char* source_text, ParamListInfo parameters,
                        const PlanningOrder& order) {
-  auto* query = static_cast<Query*>(copyObjectImpl(note->query));
+  return PlanQueryAgain(note->query, note, source_text, parameters, order);
+}
+
+PlannedStmt* PlanQueryAgain(const Query* unplanned, const PlanNote* note, const char* source_text,
+                            ParamListInfo parameters, const PlanningOrder& order) {
+  auto* query = static_cast<Query*>(copyObjectImpl(unplanned));
   uint64 query_id = query->queryId;
   query->queryId = 0;  // nameless, it is not counted as another planning by pg_stat_statements
   PlannedStmt* statement = nullptr;

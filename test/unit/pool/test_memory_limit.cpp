@@ -103,4 +103,12 @@ BOOST_AUTO_TEST_CASE(capacity_is_the_lower_less_shared_buffers) {
   BOOST_TEST(AutomaticCapacityKb(-1, kNoMemoryLimit, 100) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(caches_are_what_is_not_reserved_shared_by_all) {
+  BOOST_TEST(CacheShareKb(1000, 0, 100, 0) == 1000);
+  BOOST_TEST(CacheShareKb(1000, 0, 100, 1) == 1000);
+  BOOST_TEST(CacheShareKb(1000, 400, 100, 3) == 200);
+  BOOST_TEST(CacheShareKb(1000, 950, 100, 1) == 100);
+  BOOST_TEST(CacheShareKb(1000, 5000, 100, 4) == 25);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
