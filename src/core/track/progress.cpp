@@ -159,8 +159,11 @@ TimeLeft Progress::Update(const PlanTree& plan, const NodeCounters* counters, co
   done_ = done;
   if (moved) moved_ms_ = now;
   // A sort that spills moves no row for long, but blocks and the processor tell that it works.
+  // One that was found waiting for the same twice in a row has spent it on ticks.
+  bool held = tick.wait == wait_ && (tick.wait == Wait::kLock || tick.wait == Wait::kClient);
   bool alive = moved || tick.temp_blocks > temp_blocks_ || tick.read_blocks > read_blocks_ ||
-               tick.cpu_ms - cpu_ms_ > kAliveShare * dt;
+               (!held && tick.cpu_ms - cpu_ms_ > kAliveShare * dt);
+  wait_ = tick.wait;
   temp_blocks_ = tick.temp_blocks;
   read_blocks_ = tick.read_blocks;
   cpu_ms_ = tick.cpu_ms;

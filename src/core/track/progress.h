@@ -30,6 +30,7 @@ struct NodeCounters {
   double memory_kb = 0;
   double batches = 0;    // hash join: batches now; hash aggregate: batches used
   double batch_now = 0;  // hash join: batch in work
+  double walked = -1;    // hash aggregate: share of its table that has been looked at for rows; -1: not known
   bool sorted = false;   // sort: sorting is over, rows are coming out
   bool filled = false;   // hash table built, hash aggregate's input read to its end
   bool ended = false;    // returned its last row at least once
@@ -202,6 +203,7 @@ class Progress {
   double alive_ms_ = 0;                             // elapsed when it last showed any sign of work
   double temp_blocks_ = 0;
   double read_blocks_ = 0;
+  Wait wait_ = Wait::kNone;  // at the last tick
   double cpu_ms_ = 0;
   double stall_ms_ = 0;                 // total time stalled
   double opaque_ms_ = 0;                // in functions, before their first row
