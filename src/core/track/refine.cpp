@@ -44,6 +44,15 @@ double SurePosterior(double n, double f, double expected, double log_sd, double 
   return std::max(n, std::exp(log_total));
 }
 
+// n of those looked at in random order pass, at share f of them: a count of variance n.
+double SampledTotal(double n, double f, double expected, double log_sd) {
+  double sampled = (1 - f) / (n + 0.5);
+  double sd = std::max(log_sd, std::log((n + 0.5) / (expected + 0.5)));
+  double weight = sampled / (sampled + sd * sd + 1e-6);
+  double log_total = weight * std::log(expected + 0.5) + (1 - weight) * std::log((n + 0.5) / f);
+  return std::max(n, std::exp(log_total));
+}
+
 double Believed(double n, double f, double expected, double strength, double log_sd, double clustering) {
   return log_sd < kSure ? SurePosterior(n, f, expected, log_sd, clustering) : Posterior(n, f, expected, strength);
 }
@@ -296,8 +305,13 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
       groups = std::max(groups, c.held_rows);
     }
     groups = std::min(groups, std::max(1.0, outer.total));
-    // A HAVING filter keeps some of them; what came out beyond that is a lower bound.
-    if (node.quals > 0) groups = std::min(groups, std::max(expected, 1.0));
+    if (node.quals > 0) {
+      // A HAVING filter keeps some of them. The table is walked in an order that has nothing to do with it.
+      const double most = groups;
+      groups = std::min(groups, std::max(expected, 1.0));
+      if (c.filled && c.walked > 0 && counted >= 0)
+        groups = std::min(most, SampledTotal(state.rows, std::min(c.walked, 1.0), groups, state.log_sd));
+    }
     state.total = std::max(groups, state.rows);
     state.fraction = c.filled ? Share(state.rows, state.total) : 0;
     return;

@@ -57,11 +57,22 @@ void ReadHashJoin(const HashJoinState* join, NodeCounters* counters) {
   counters->memory_kb = Sane(static_cast<double>(table->spaceUsed) / 1024, 1e12);
 }
 
+// The table is walked downwards from where its iterator was set.
+double WalkedOf(const AggStatePerHashData* hash) {
+  const TupleHashIterator& iterator = hash->hashiter;
+  if (hash->hashtable == nullptr || hash->hashtable->hashtab == nullptr) return -1;
+  if (iterator.done) return 1;
+  const uint32 mask = hash->hashtable->hashtab->sizemask;
+  return static_cast<double>((iterator.end - iterator.cur) & mask) / (static_cast<double>(mask) + 1);
+}
+
 void ReadAgg(const AggState* agg, NodeCounters* counters) {
   if (agg->aggstrategy != AGG_HASHED && agg->aggstrategy != AGG_MIXED) return;
   counters->filled = agg->table_filled;
   counters->held_rows = Sane(static_cast<double>(agg->hash_ngroups_current), 1e15);
   counters->batches = Sane(agg->hash_batches_used, 1e7);
+  if (agg->table_filled && agg->num_hashes == 1 && !agg->hash_ever_spilled)
+    counters->walked = WalkedOf(&agg->perhash[0]);
   double bytes = 0;
   if (agg->hash_metacxt) bytes += static_cast<double>(agg->hash_metacxt->mem_allocated);
   if (agg->hashcontext && agg->hashcontext->ecxt_per_tuple_memory)

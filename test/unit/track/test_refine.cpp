@@ -181,6 +181,32 @@ BOOST_AUTO_TEST_CASE(groups_saturate) {
   BOOST_TEST(Refined(*progress, 0) < 1000);
 }
 
+BOOST_AUTO_TEST_CASE(groups_that_having_keeps_are_extrapolated_from_the_table_walked) {
+  PlanTree plan;
+  SetRelation(&AddNode(&plan, -1, ChildRole::kRoot, Operator::kNestLoop, 1), 1e6, 10000);
+  PlanNode& groups = AddNode(&plan, 0, ChildRole::kOuter, Operator::kAgg, 1);
+  groups.agg = AggStrategy::kHashed;
+  groups.quals = 1;
+  SetRelation(&AddNode(&plan, 0, ChildRole::kInner, Operator::kSeqScan, 1000), 1000, 100);
+  SetRelation(&AddNode(&plan, 1, ChildRole::kOuter, Operator::kSeqScan, 1e6), 1e6, 10000);
+  for (double walked : {-1.0, 0.01, 0.5, 1.0}) {
+    auto progress = std::make_unique<Progress>();
+    progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+    NodeCounters counters[kMaxPlanNodes];
+    counters[3].done_units = counters[3].total_units = 10000;
+    counters[3].rows = 1e6;
+    counters[3].ended = true;
+    counters[1].held_rows = 20000;
+    counters[1].filled = true;
+    counters[1].walked = walked;
+    counters[1].rows = walked < 0 ? 50 : 5000 * walked;
+    progress->Update(plan, counters, At(500));
+    double low = walked < 0 ? 49 : 4000, high = walked < 0 ? 60 : 5600;
+    BOOST_TEST(Refined(*progress, 1) >= low);
+    BOOST_TEST(Refined(*progress, 1) <= high);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_runs_teach_is_expected_of_the_next) {
   PlanTree plan = JoinPlan();
   Pace pace;
