@@ -57,6 +57,11 @@ same('outer joins', 'SELECT count(*), count(a.id), count(b.v), sum(b.id) FROM le
 same('semi and anti joins', 'SELECT count(*), sum(id) FROM left_side a WHERE EXISTS (SELECT FROM right_side b WHERE b.l = a.id AND b.v = 3);'
 	  . 'SELECT count(*), sum(id) FROM left_side a WHERE NOT EXISTS (SELECT FROM right_side b WHERE b.l = a.id AND b.v = 3);');
 same('CTE read twice', "WITH c AS MATERIALIZED (SELECT a.k, count(*) AS n $join GROUP BY 1) SELECT count(*), sum(x.n) FROM c x JOIN c y ON x.n = y.n WHERE y.k > 5;");
+my $kept = metric('replan_kept_rows_total');
+same('subqueries', "SELECT count(*), sum(x.v), sum(a.k) FROM (SELECT DISTINCT ON (b.l, b.v) b.l, b.v FROM right_side b ORDER BY b.l, b.v, b.id DESC) x JOIN left_side a ON a.id = x.l;"
+	  . "SELECT count(*), sum(x.n * a.k) FROM left_side a JOIN (SELECT b.l, count(*) AS n FROM right_side b GROUP BY 1) x ON x.l = a.id JOIN left_side c ON c.id = a.id;"
+	  . "WITH g AS NOT MATERIALIZED (SELECT b.l, b.v, count(*) AS n FROM right_side b GROUP BY 1, 2) SELECT count(*), sum(x.n + y.n) FROM g x JOIN g y ON y.l = x.l WHERE x.v = 3 AND y.v <> 3;");
+cmp_ok(metric('replan_kept_rows_total'), '>', $kept, 'finished work of subqueries is kept');
 same('cursors', "BEGIN; DECLARE c CURSOR FOR SELECT a.id, b.v $join ORDER BY 1, 2; FETCH 3 FROM c; FETCH 2 FROM c; COMMIT;"
 	  . "BEGIN; DECLARE c SCROLL CURSOR FOR SELECT a.id, b.v $join ORDER BY 1, 2; FETCH 3 FROM c; FETCH BACKWARD 2 FROM c; FETCH LAST FROM c; COMMIT;"
 	  . "BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT a.id, b.v $join ORDER BY 1, 2; COMMIT; FETCH 3 FROM c; CLOSE c;");

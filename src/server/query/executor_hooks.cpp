@@ -2,6 +2,7 @@
 
 #include "server/query/executor_hooks.h"
 
+#include "server/query/kept_work.h"
 #include "server/query/outcome.h"
 #include "server/query/carry_out.h"
 #include "server/query/memory_gates.h"
@@ -137,6 +138,7 @@ void Shape(Tracker* tracker) {
   }
   ShapeWorkers(tracker);
   ShapeMemory(tracker);
+  KeepSortsReadable(tracker);
 }
 
 // Runs one call of the executor under a frame; again when the plan is replaced meanwhile. first: the statement's first

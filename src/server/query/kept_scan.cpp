@@ -186,8 +186,8 @@ PlanNodeOf* PlanKept(PlannerInfo*, RelOptInfo* rel, CustomPath* path, List* targ
   plan->scan.plan.targetlist = target;
   // The clauses of anything but a CTE were applied when its rows were made.
   plan->scan.plan.qual = work->kind == KeptKind::kCte ? extract_actual_clauses(clauses, false) : NIL;
-  for (int i = 0; i < work->column_count; ++i) {
-    const KeptColumn& column = work->columns[i];
+  for (int i = 0; i < work->stored.column_count; ++i) {
+    const KeptColumn& column = work->stored.columns[i];
     Index index = work->kind == KeptKind::kCte ? rel->relid : column.index;
     Expr* expression;
     if (index > 0)
@@ -243,7 +243,7 @@ void ExplainKept(CustomScanState* scan, List*, ExplainState* explain) {
 List* SortedBy(PlannerInfo* root, RelOptInfo* rel, const KeptWork* work) {
   List* keys = NIL;
   for (int i = 0; i < work->order->numCols; ++i) {
-    const KeptColumn& column = work->columns[work->order->sortColIdx[i] - 1];
+    const KeptColumn& column = work->stored.columns[work->order->sortColIdx[i] - 1];
     if (column.index == 0) break;
     Var* var = makeVar(static_cast<int>(column.index), column.attribute, column.type, column.type_modifier,
                        column.collation, 0);

@@ -2,10 +2,13 @@
 
 #include "server/query/kept_work.h"
 
-#include "server/prefetch_plan.h"
+#include <cmath>
+
 #include "server/query/counting.h"
 #include "server/query/plan_note.h"
 #include "server/query/plan_states.h"
+#include "server/query/query_levels.h"
+#include "server/query/row_estimates.h"
 extern "C" {
 #include "executor/nodeHash.h"
 #include "nodes/nodeFuncs.h"
@@ -30,123 +33,38 @@ struct Collection {
   KeptSet* set;
 };
 
-Index TopIndex(const PlanNote* note, Index flat) {
-  return flat >= 1 && static_cast<int>(flat) <= note->flat_count ? static_cast<Index>(note->indexes[flat - 1]) : 0;
-}
-
-bool AddRelation(const PlanNote* note, Index flat, Relids* relids) {
-  Index top = TopIndex(note, flat);
-  if (top == 0) return false;
-  *relids = bms_add_member(*relids, static_cast<int>(top));
-  return true;
-}
-
-// The set of relations whose rows the subtree returns; false when it is none, or more was done to them.
-bool CoveredRelations(const PlanNodeOf* plan, const PlanNote* note, Relids* relids) {
-  if (plan == nullptr) return true;
-  if (plan->parallel_aware) return false;
-  switch (nodeTag(plan)) {
-    case T_SeqScan:
-    case T_IndexScan:
-    case T_IndexOnlyScan:
-    case T_BitmapHeapScan:
-    case T_TidScan:
-    case T_TidRangeScan:
-    case T_CteScan:
-    case T_FunctionScan:
-    case T_ValuesScan:
-      return AddRelation(note, reinterpret_cast<const Scan*>(plan)->scanrelid, relids);
-    case T_CustomScan: {
-      if (PlanReadAhead(plan) != nullptr) return CoveredRelations(PlanReadAhead(plan), note, relids);
-      if (KeptWorkOf(plan) < 0) return false;
-      const Bitmapset* flat = reinterpret_cast<const CustomScan*>(plan)->custom_relids;
-      for (int i = -1; (i = bms_next_member(flat, i)) >= 0;)
-        if (!AddRelation(note, static_cast<Index>(i), relids)) return false;
-      return true;
-    }
-    case T_Hash:
-    case T_Sort:
-    case T_Material:
-    case T_Memoize:
-      return CoveredRelations(plan->lefttree, note, relids);
-    case T_HashJoin:
-    case T_MergeJoin:
-    case T_NestLoop:
-      return CoveredRelations(plan->lefttree, note, relids) && CoveredRelations(plan->righttree, note, relids);
-    default:
-      return false;
-  }
-}
-
-// Follows a column down to the relation it comes from.
-bool TraceColumn(const PlanNodeOf* plan, const Node* expression, const PlanNote* note, KeptColumn* column) {
-  for (;;) {
-    if (plan == nullptr || expression == nullptr || !IsA(expression, Var)) return false;
-    const Var* var = reinterpret_cast<const Var*>(expression);
-    if (var->varlevelsup != 0) return false;
-    const List* below = NIL;
-    if (var->varno == OUTER_VAR || var->varno == INNER_VAR) {
-      plan = var->varno == OUTER_VAR ? plan->lefttree : plan->righttree;
-      if (plan == nullptr) return false;
-      below = plan->targetlist;
-    } else if (var->varno == INDEX_VAR) {
-      if (IsA(plan, IndexOnlyScan)) below = reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist;
-      if (IsA(plan, CustomScan)) below = reinterpret_cast<const CustomScan*>(plan)->custom_scan_tlist;
-      if (var->varattno < 1 || var->varattno > list_length(below)) return false;
-      expression = reinterpret_cast<const Node*>(list_nth_node(TargetEntry, below, var->varattno - 1)->expr);
-      if (expression == nullptr || !IsA(expression, Var) ||
-          IS_SPECIAL_VARNO(reinterpret_cast<const Var*>(expression)->varno))
-        return false;
-      continue;
-    } else {
-      column->index = TopIndex(note, static_cast<Index>(var->varno));
-      column->attribute = var->varattno;
-      return column->index != 0;
-    }
-    if (var->varattno < 1 || var->varattno > list_length(below)) return false;
-    expression = reinterpret_cast<const Node*>(list_nth_node(TargetEntry, below, var->varattno - 1)->expr);
-  }
-}
-
-// Columns of what the node stores.
-void ReadColumns(const PlanNodeOf* plan, const PlanNote* note, KeptWork* work) {
-  work->column_count = list_length(plan->targetlist);
-  work->columns = static_cast<KeptColumn*>(palloc0(sizeof(KeptColumn) * static_cast<Size>(Max(work->column_count, 1))));
-  for (int i = 0; i < work->column_count; ++i) {
-    auto* expression = reinterpret_cast<Node*>(list_nth_node(TargetEntry, plan->targetlist, i)->expr);
-    KeptColumn* column = &work->columns[i];
-    column->type = exprType(expression);
-    column->type_modifier = exprTypmod(expression);
-    column->collation = exprCollation(expression);
-    if (work->kind == KeptKind::kCte) {
-      // Of any reference: filled in when it is offered.
-      column->attribute = static_cast<AttrNumber>(i + 1);
-    } else if (!TraceColumn(plan, expression, note, column)) {
-      column->index = 0;
-    }
-  }
-}
-
-KeptWork* AddWork(Collection* collection, KeptKind kind, PlanState* source, const PlanNodeOf* stored, double rows) {
+KeptWork* NewWork(Collection* collection, KeptKind kind, PlanState* source, const PlanNodeOf* stored, double rows) {
   KeptSet* set = collection->set;
-  Relids relids = nullptr;
-  MemoryContext caller = MemoryContextSwitchTo(set->memory);
-  if (kind != KeptKind::kCte && (!bms_is_empty(stored->extParam) || stored->initPlan != NIL ||
-                                 !CoveredRelations(stored, collection->note, &relids) || relids == nullptr)) {
-    MemoryContextSwitchTo(caller);
-    return nullptr;
-  }
   auto* work = static_cast<KeptWork*>(palloc0(sizeof(KeptWork)));
   work->id = next_id++;
   work->kind = kind;
   work->source = source;
-  work->relids = relids;
   work->rows = Max(rows, 0.0);
   work->counted = rows >= 0;
   work->width = stored->plan_width;
-  ReadColumns(stored, collection->note, work);
   work->next = set->works;
   set->works = work;
+  return work;
+}
+
+bool IsCollected(const KeptSet* set, const PlanState* source) {
+  for (const KeptWork* work = set->works; work != nullptr; work = work->next)
+    if (!work->taken && work->source == source) return true;
+  return false;
+}
+
+// What a node has stored; `level`: the query level that reads it, -1: not known.
+KeptWork* AddWork(Collection* collection, KeptKind kind, PlanState* source, const PlanNodeOf* stored, int level,
+                  double rows) {
+  if (!bms_is_empty(stored->extParam) || stored->initPlan != NIL || IsCollected(collection->set, source))
+    return nullptr;
+  MemoryContext caller = MemoryContextSwitchTo(collection->set->memory);
+  KeptWork* work = nullptr;
+  StoredRows found;
+  if (FindStoredRows(stored, collection->note, level, &found)) {
+    work = NewWork(collection, kind, source, stored, rows);
+    work->stored = found;
+  }
   MemoryContextSwitchTo(caller);
   return work;
 }
@@ -158,46 +76,77 @@ void CollectHash(Collection* collection, HashJoinState* join) {
       table->curbatch != 0)
     return;
   PlanState* hash = innerPlanState(&join->js.ps);
-  (void)AddWork(collection, KeptKind::kHash, &join->js.ps, hash->plan, table->totalTuples);
+  (void)AddWork(collection, KeptKind::kHash, &join->js.ps, hash->plan, LevelOfRows(join->js.ps.plan, collection->note),
+                table->totalTuples);
 }
 
-// A sort does not say how many rows it holds: its child was read to the end.
-double RowsTakenIn(const Tracker* tracker, PlanState* state) {
+int IndexOf(const Tracker* tracker, const PlanState* state) {
   int id = state->plan->plan_node_id;
-  int i = id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
+  return id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
+}
+
+// A sort does not say how many rows it holds: its child was read to the end. -1: nobody counted them.
+double RowsTakenIn(const Tracker* tracker, PlanState* state) {
+  int i = IndexOf(tracker, state);
   if (i < 0 || tracker->late || tracker->nodes[i].wrapper < 0 || !StillWrapped(state, tracker->nodes[i].wrapper))
     return -1;
   const Wrapper& wrapper = WrapperAt(tracker->nodes[i].wrapper);
   return wrapper.ends > 0 ? static_cast<double>(wrapper.first_end_rows) : -1;
 }
 
-void CollectSort(Collection* collection, SortState* sort) {
+double RowsBelieved(const Tracker* tracker, PlanState* state) {
+  double rows = RowsTakenIn(tracker, state);
+  int i = IndexOf(tracker, state);
+  if (rows >= 0 || i < 0) return rows;
+  rows = static_cast<double>(tracker->progress.nodes()[i].refined_rows);
+  return std::isfinite(rows) ? rows : -1;
+}
+
+void CollectSort(Collection* collection, SortState* sort, int level) {
   if (!sort->sort_Done || sort->bounded || !sort->randomAccess || sort->datumSort || sort->am_worker ||
       sort->tuplesortstate == nullptr)
     return;
   double rows = RowsTakenIn(collection->tracker, outerPlanState(&sort->ss.ps));
-  KeptWork* work = AddWork(collection, KeptKind::kSort, &sort->ss.ps, sort->ss.ps.plan, rows);
+  KeptWork* work = AddWork(collection, KeptKind::kSort, &sort->ss.ps, sort->ss.ps.plan, level, rows);
   if (work == nullptr) return;
   work->order = reinterpret_cast<const struct Sort*>(sort->ss.ps.plan);
-  if (!work->counted) work->rows = sort->ss.ps.plan->plan_rows;
+  if (!work->counted) work->rows = Max(0.0, RowsBelieved(collection->tracker, outerPlanState(&sort->ss.ps)));
 }
 
-void CollectMaterial(Collection* collection, MaterialState* material) {
+void CollectMaterial(Collection* collection, MaterialState* material, int level) {
   if (!material->eof_underlying || material->tuplestorestate == nullptr || (material->eflags & EXEC_FLAG_REWIND) == 0)
     return;
-  (void)AddWork(collection, KeptKind::kMaterial, &material->ss.ps, material->ss.ps.plan,
+  (void)AddWork(collection, KeptKind::kMaterial, &material->ss.ps, material->ss.ps.plan, level,
                 static_cast<double>(tuplestore_tuple_count(material->tuplestorestate)));
 }
 
 void CollectCte(Collection* collection, CteScanState* scan) {
   if (scan->leader != scan || !scan->eof_cte || scan->cte_table == nullptr) return;
   Index flat = reinterpret_cast<const Scan*>(scan->ss.ps.plan)->scanrelid;
-  if (TopIndex(collection->note, flat) == 0 || !bms_is_empty(scan->cteplanstate->plan->extParam)) return;
+  const FlatPlace* place = PlaceOf(collection->note, flat);
+  if (place == nullptr || place->level != 0 || !bms_is_empty(scan->cteplanstate->plan->extParam)) return;
   const RangeTblEntry* entry = rt_fetch(flat, collection->tracker->query->plannedstmt->rtable);
   if (entry->rtekind != RTE_CTE || entry->ctelevelsup != 0 || entry->self_reference) return;
-  KeptWork* work = AddWork(collection, KeptKind::kCte, &scan->ss.ps, scan->cteplanstate->plan,
+  MemoryContext caller = MemoryContextSwitchTo(collection->set->memory);
+  KeptWork* work = NewWork(collection, KeptKind::kCte, &scan->ss.ps, scan->cteplanstate->plan,
                            static_cast<double>(tuplestore_tuple_count(scan->cte_table)));
-  if (work != nullptr) work->cte = entry->ctename;
+  ReadCteColumns(scan->cteplanstate->plan, &work->stored);
+  work->cte = entry->ctename;
+  MemoryContextSwitchTo(caller);
+}
+
+void CollectStore(Collection* collection, PlanState* state, int level) {
+  if (IsA(state, SortState))
+    CollectSort(collection, reinterpret_cast<SortState*>(state), level);
+  else if (IsA(state, MaterialState))
+    CollectMaterial(collection, reinterpret_cast<MaterialState*>(state), level);
+}
+
+// The inputs of a join are read by the join's query level, whatever level made them.
+void CollectInputs(Collection* collection, PlanState* join) {
+  int level = LevelOfRows(join->plan, collection->note);
+  CollectStore(collection, outerPlanState(join), level);
+  CollectStore(collection, innerPlanState(join), level);
 }
 
 void CollectNode(PlanState* state, void* context) {
@@ -210,11 +159,13 @@ void CollectNode(PlanState* state, void* context) {
     case T_HashJoinState:
       CollectHash(collection, reinterpret_cast<HashJoinState*>(state));
       break;
-    case T_SortState:
-      CollectSort(collection, reinterpret_cast<SortState*>(state));
+    case T_MergeJoinState:
+    case T_NestLoopState:
+      CollectInputs(collection, state);
       break;
+    case T_SortState:
     case T_MaterialState:
-      CollectMaterial(collection, reinterpret_cast<MaterialState*>(state));
+      CollectStore(collection, state, -1);
       break;
     case T_CteScanState:
       CollectCte(collection, reinterpret_cast<CteScanState*>(state));
@@ -254,8 +205,8 @@ bool IsReferenceTo(const PlannerInfo* root, const RelOptInfo* rel, const KeptWor
 }
 
 bool HasColumn(const KeptWork* work, const Var* var) {
-  for (int i = 0; i < work->column_count; ++i) {
-    const KeptColumn& column = work->columns[i];
+  for (int i = 0; i < work->stored.column_count; ++i) {
+    const KeptColumn& column = work->stored.columns[i];
     bool same = work->kind == KeptKind::kCte || column.index == static_cast<Index>(var->varno);
     if (same && column.attribute == var->varattno && column.type == var->vartype) return true;
   }
@@ -273,13 +224,21 @@ bool HasColumns(const KeptWork* work, List* expressions) {
   return true;
 }
 
-bool Fits(const PlannerInfo* root, const RelOptInfo* rel, const KeptWork* work) {
+// A subquery may get other clauses from outside than it got before, or stand in the query twice: its rows go by name.
+bool SameClauses(const KeptWork* work, Planning* planning, PlannerInfo* root, const RelOptInfo* rel) {
+  if (work->stored.level == 0) return true;
+  const RowName& name = RowsOf(&planning->names, LevelOf(&planning->names, root), rel->relids)->name;
+  return name.key == work->stored.key && name.constants.hash == work->stored.constants;
+}
+
+bool Fits(Planning* planning, PlannerInfo* root, const RelOptInfo* rel, const KeptWork* work) {
   ListCell* cell;
   foreach (cell, rel->reltarget->exprs) {
     auto* var = static_cast<Var*>(lfirst(cell));
     if (!IsA(var, Var) || !HasColumn(work, var)) return false;
   }
-  if (work->kind != KeptKind::kCte) return bms_equal(rel->relids, work->relids);
+  if (work->kind != KeptKind::kCte)
+    return bms_equal(rel->relids, work->stored.relids) && SameClauses(work, planning, root, rel);
   if (!IsReferenceTo(root, rel, work)) return false;
   foreach (cell, rel->baserestrictinfo)
     if (!HasColumns(work, list_make1(lfirst_node(RestrictInfo, cell)->clause))) return false;
@@ -369,7 +328,7 @@ KeptWork* FindKeptWork(int id) {
 
 void CollectKeptWork(Tracker* tracker) {
   const PlanNote* note = tracker->changes.note;
-  if (note == nullptr || note->indexes == nullptr) return;
+  if (note == nullptr || note->places == nullptr) return;
   KeptSet* set = SetOf(tracker);
   // What was offered and not taken may have ended since.
   for (KeptWork** link = &set->works; *link != nullptr;)
@@ -385,13 +344,15 @@ bool AnyKeptWork(const Tracker* tracker) {
   return tracker->changes.kept != nullptr && tracker->changes.kept->works != nullptr;
 }
 
-void OfferKeptWork(PlannerInfo* root, RelOptInfo* rel, void* tracker) {
+void OfferKeptWork(Planning* planning, PlannerInfo* root, RelOptInfo* rel, void* tracker) {
   const KeptSet* set = static_cast<const Tracker*>(tracker)->changes.kept;
-  if (set == nullptr || root->parent_root != nullptr || root->query_level != 1 || rel->lateral_relids != nullptr ||
-      IS_DUMMY_REL(rel) || (!IS_SIMPLE_REL(rel) && !IS_JOIN_REL(rel)) || IS_OTHER_REL(rel))
+  if (set == nullptr || rel->lateral_relids != nullptr || IS_DUMMY_REL(rel) ||
+      (!IS_SIMPLE_REL(rel) && !IS_JOIN_REL(rel)) || IS_OTHER_REL(rel))
     return;
+  int level = LevelNumber(root);
   for (const KeptWork* work = set->works; work != nullptr; work = work->next)
-    if (Fits(root, rel, work)) add_path(rel, reinterpret_cast<Path*>(MakeKeptPath(root, rel, work)));
+    if (work->stored.level == level && Fits(planning, root, rel, work))
+      add_path(rel, reinterpret_cast<Path*>(MakeKeptPath(root, rel, work)));
 }
 
 double KeptRows(const Tracker* tracker, const PlannedStmt* plan) {
@@ -422,7 +383,7 @@ double RowsHeld(const Tracker* tracker, PlanState* state) {
     }
     case T_SortState:
       if (!reinterpret_cast<SortState*>(state)->sort_Done) return -1;
-      return Max(0.0, RowsTakenIn(tracker, outerPlanState(state)));
+      return Max(0.0, RowsBelieved(tracker, outerPlanState(state)));
     case T_MaterialState: {
       auto* material = reinterpret_cast<MaterialState*>(state);
       if (!material->eof_underlying || material->tuplestorestate == nullptr) return -1;
@@ -513,19 +474,34 @@ void EndKeptWork(KeptSet* set) {
   set->works = nullptr;
 }
 
+namespace {
+
+// Whether a sort will hold its rows in memory, by far or by what it was given for them: one that spills after all pays
+// for being readable with a pass over its file.
+bool WillFit(const Tracker* tracker, const SortState* sort) {
+  const PlanNodeOf* plan = sort->ss.ps.plan;
+  for (int n = 0; n < tracker->memory.count; ++n) {
+    const ShapedNode& node = tracker->memory.nodes[n];
+    if (!node.shaped || tracker->plan.nodes[node.index].node_id != plan->plan_node_id) continue;
+    return node.limit_kb >= node.predicted_kb;
+  }
+  double bytes = plan->plan_rows * (plan->plan_width + 32.0);
+  return bytes * 8 < work_mem * 1024.0;
+}
+
+}  // namespace
+
 void KeepSortsReadable(Tracker* tracker) {
   if (tracker->changes.note == nullptr) return;
   VisitPlanStates(
       tracker->query->estate, tracker->query->planstate,
-      [](PlanState* state, void*) {
+      [](PlanState* state, void* context) {
         if (!IsA(state, SortState)) return;
         auto* sort = reinterpret_cast<SortState*>(state);
-        // An eighth: what was planned too small and spills would pay for it with a pass over its file.
-        double bytes = state->plan->plan_rows * (state->plan->plan_width + 32.0);
-        if (sort->tuplesortstate == nullptr && !sort->datumSort && bytes * 8 < work_mem * 1024.0)
+        if (sort->tuplesortstate == nullptr && !sort->datumSort && WillFit(static_cast<Tracker*>(context), sort))
           sort->randomAccess = true;
       },
-      nullptr);
+      tracker);
 }
 
 }  // namespace query_shaper

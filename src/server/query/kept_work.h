@@ -10,6 +10,7 @@
 // rows of such a subtree are those of its set of relations, whatever the plan. It belongs to one execution and ends
 // with it.
 #pragma once
+#include "server/query/stored_rows.h"
 #include "server/query/tracker.h"
 extern "C" {
 #include "executor/hashjoin.h"
@@ -23,28 +24,17 @@ namespace query_shaper {
 
 enum class KeptKind : uint8_t { kHash, kSort, kMaterial, kCte };
 
-// Where a column of the stored rows comes from; index 0: an expression, not offered.
-struct KeptColumn {
-  Index index;  // in the range table of the statement's own query; of a CTE every reference has its own
-  AttrNumber attribute;
-  Oid type;
-  int32 type_modifier;
-  Oid collation;
-};
-
 struct KeptWork {
   KeptWork* next;
   int id;
   KeptKind kind;
   bool taken;         // ours; else still the node's
   PlanState* source;  // hash join, sort, material, leading CTE scan; null when taken
-  Relids relids;      // null for a CTE
+  StoredRows stored;
   const char* cte;
   double rows;
   bool counted;  // rows is exact
   int width;
-  int column_count;
-  KeptColumn* columns;
   const struct Sort* order;  // of a sort: in the plan that is given up, which stays in memory
   HashJoinTable table;
   Tuplesortstate* sort;
@@ -61,7 +51,7 @@ void CollectKeptWork(Tracker* tracker);
 bool AnyKeptWork(const Tracker* tracker);
 
 // PlanningOrder::offer; context: the tracker.
-void OfferKeptWork(PlannerInfo* root, RelOptInfo* rel, void* tracker);
+void OfferKeptWork(Planning* planning, PlannerInfo* root, RelOptInfo* rel, void* tracker);
 
 // Cost of subplans that the plan was charged for and never runs, because it reads their rows from kept work.
 double CostNotRun(const PlannedStmt* plan);

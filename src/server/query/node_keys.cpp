@@ -6,6 +6,7 @@
 
 #include "server/prefetch_plan.h"
 #include "server/query/clause_text.h"
+#include "server/query/query_levels.h"
 #include "server/settings.h"
 extern "C" {
 #include "nodes/nodeFuncs.h"
@@ -516,6 +517,33 @@ NodeVisit VisitAll(const PlannedStmt* statement) {
   return visit;
 }
 
+void FillPlaces(const Mapping* mapping, PlanNote* note) {
+  note->flat_count = list_length(mapping->statement->rtable);
+  note->places = static_cast<FlatPlace*>(palloc0(sizeof(FlatPlace) * static_cast<size_t>(Max(note->flat_count, 1))));
+  for (int i = 1; i <= note->flat_count; ++i) {
+    const FlatEntry* origin = EntryOf(mapping, i);
+    note->places[i - 1] = {origin != nullptr ? LevelNumber(origin->level->root) : -1,
+                           origin != nullptr ? origin->relation : 0};
+    note->level_count = Max(note->level_count, note->places[i - 1].level + 1);
+  }
+  note->levels = static_cast<LevelPlace*>(palloc0(sizeof(LevelPlace) * static_cast<size_t>(Max(note->level_count, 1))));
+  for (int i = 0; i < note->level_count; ++i) note->levels[i].parent = -1;
+  ListCell* cell;
+  foreach (cell, mapping->planning->names.levels) {
+    auto* level = static_cast<QueryLevel*>(lfirst(cell));
+    int number = LevelNumber(level->root);
+    if (number < 1 || number >= note->level_count) continue;
+    Place up = Climb(mapping, {level, nullptr, Stage::kGroups, false});
+    int relation;
+    if (up.level == nullptr || !bms_get_singleton_member(up.relids, &relation)) continue;
+    bool joined_once = false;
+    ListCell* join;
+    foreach (join, up.level->root->join_info_list)
+      joined_once |= lfirst_node(SpecialJoinInfo, join)->jointype == JOIN_SEMI;
+    note->levels[number] = {LevelNumber(up.level->root), relation, joined_once};
+  }
+}
+
 }  // namespace
 
 int NodeIdLimit(const PlannedStmt* statement) { return Min(VisitAll(statement).limit, kMostNodes); }
@@ -523,12 +551,7 @@ int NodeIdLimit(const PlannedStmt* statement) { return Min(VisitAll(statement).l
 void FillNodeKeys(Planning* planning, const PlannedStmt* statement, PlanNote* note) {
   Mapping mapping = {planning, statement, note, nullptr, 0, VisitAll(statement).once};
   FindEntries(&mapping);
-  note->flat_count = list_length(statement->rtable);
-  note->indexes = static_cast<int*>(palloc0(sizeof(int) * static_cast<size_t>(Max(note->flat_count, 1))));
-  for (int i = 1; i <= note->flat_count; ++i) {
-    const FlatEntry* origin = EntryOf(&mapping, i);
-    if (origin != nullptr && origin->level->root->parent_root == nullptr) note->indexes[i - 1] = origin->relation;
-  }
+  FillPlaces(&mapping, note);
   Around around = {nullptr, false, false, -1, -1};
   Walk(&mapping, statement->planTree, around);
   int plan_id = 0;

@@ -29,7 +29,8 @@ void CopyNote(ExtensibleNode* to_node, const ExtensibleNode* from_node) {
   to->query = static_cast<Query*>(copyObjectImpl(from->query));
   to->modest = static_cast<PlannedStmt*>(copyObjectImpl(from->modest));
   to->keys = CopyArray(from->keys, from->key_count);
-  to->indexes = CopyArray(from->indexes, from->flat_count);
+  to->places = CopyArray(from->places, from->flat_count);
+  to->levels = CopyArray(from->levels, from->level_count);
   to->clauses = CopyArray(from->clauses, from->key_count);
   for (int i = 0; to->clauses != nullptr && i < to->key_count; ++i)
     if (to->clauses[i] != nullptr) to->clauses[i] = pstrdup(to->clauses[i]);

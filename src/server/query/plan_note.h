@@ -37,6 +37,20 @@ struct NodeKey {
   Oid relations[kRowRelations];
 };
 
+// Where an entry of the flat range table stood: number of its query level (see query_levels.h), -1: of none that is
+// numbered; and index in the level's own range table.
+struct FlatPlace {
+  int level;
+  int index;
+};
+
+// The relation that a query level is the subquery of.
+struct LevelPlace {
+  int parent;  // number of a level, -1: of none
+  int index;
+  bool joined_once;  // the parent may have made its rows unique before it joined them (semi joins)
+};
+
 struct PlanNote {
   ExtensibleNode node;
   Query* query;  // before planning, to plan it again; null: it cannot be
@@ -53,10 +67,12 @@ struct PlanNote {
   double memory_kb;   // beyond the server's settings that it was made for
   double stock_cost;  // total cost of the plan without learned rows, -1 unknown
   int key_count;
-  NodeKey* keys;   // by plan_node_id
-  char** clauses;  // text of the clauses by plan_node_id, null: known already or none
-  int flat_count;  // entries of PlannedStmt::rtable
-  int* indexes;    // of the statement's own (outermost) query level, by index in PlannedStmt::rtable - 1; 0: of another
+  NodeKey* keys;      // by plan_node_id
+  char** clauses;     // text of the clauses by plan_node_id, null: known already or none
+  int flat_count;     // entries of PlannedStmt::rtable
+  FlatPlace* places;  // by index in PlannedStmt::rtable - 1
+  int level_count;
+  LevelPlace* levels;  // by number
 };
 
 // Null: this plan carries none. Cheap.
@@ -66,6 +82,8 @@ PlanNote* NoteOf(const PlannedStmt* statement);
 PlanNote* AddNote(PlannedStmt* statement, int key_count);
 
 void RegisterPlanNotes();  // of _PG_init
+
+struct Planning;  // row_estimates.h
 
 // Rows to be used in one planning, before anything learned.
 struct RowOverride {
@@ -82,7 +100,7 @@ struct PlanningOrder {
   const PlanStep* steps = nullptr;  // the plan to be made, as far as they tell it: see plan_shape.h
   int step_count = 0;
   // Offers further paths for a base relation or join that is ready, e.g. finished work of the plan given up.
-  void (*offer)(PlannerInfo* root, RelOptInfo* rel, void* context) = nullptr;
+  void (*offer)(Planning* planning, PlannerInfo* root, RelOptInfo* rel, void* context) = nullptr;
   void* offer_context = nullptr;
 };
 

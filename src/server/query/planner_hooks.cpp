@@ -8,6 +8,7 @@
 #include "server/query/plan_note.h"
 #include "server/query/plan_shape.h"
 #include "server/query/plan_trial.h"
+#include "server/query/query_levels.h"
 #include "server/query/row_estimates.h"
 #include "server/settings.h"
 extern "C" {
@@ -161,7 +162,11 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   bool shapes = followed && ShapesMemory();
   bool choices = followed && (Replans() || shapes) && HasChoices(query);
   bool again = choices || (shapes && SortsMuch(query));
-  Query* copy = again && CanBePlannedAgain(query) ? static_cast<Query*>(copyObjectImpl(query)) : nullptr;
+  Query* copy = nullptr;
+  if (again && CanBePlannedAgain(query)) {
+    NumberLevels(query);
+    copy = static_cast<Query*>(copyObjectImpl(query));
+  }
   PlannedStmt* statement = nullptr;
   int64_t begun_ns = copy != nullptr && MayPlanLong(query) ? NowNs() : 0;
   // A function that is evaluated while planning may plan statements of its own.
@@ -187,7 +192,7 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
 
 void Offer(PlannerInfo* root, RelOptInfo* rel) {
   const PlanningOrder* order = planning->order;
-  if (order != nullptr && order->offer != nullptr) order->offer(root, rel, order->offer_context);
+  if (order != nullptr && order->offer != nullptr) order->offer(planning, root, rel, order->offer_context);
 }
 
 void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {

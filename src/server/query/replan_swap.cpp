@@ -311,6 +311,7 @@ void SwapPlan(Frame* frame) {
   FollowNewPlan(tracker, wanted.tree, wanted.facts);
   InstallMemos(tracker);
   ReshapeMemory(tracker);
+  KeepSortsReadable(tracker);
   CountInterruptionOf(tracker->plan.query_id);
   Count(kMetricReplans);
   tracker->busy = 0;

@@ -156,7 +156,6 @@ Tracker* StartTracking(QueryDesc* query, int nest_level) {
   tracker->started = GetCurrentTimestamp();
   tracker->cpu_start_ns = CpuNs();
   AttachNodes(tracker);
-  KeepSortsReadable(tracker);
   tracker->progress.Begin(tracker->plan, tracker->estimate, facts.has_pace ? &facts.pace : nullptr, &facts.band);
   ++MyBackendSlot()->tracked_statements;
   CountRunning(tracker);
