@@ -2,14 +2,14 @@
 # Instructions of a statement over cached blocks, which no other load of the machine changes: nothing loaded, query_shaper
 # with prefetching off, and on. Each backend runs under valgrind's callgrind; counted is ExecutorRun() of the fastest of
 # the later runs.
-#   bench/instructions.sh [scan filter join]      without a name: all
+#   bench/instructions.sh [scan filter sweep join]      without a name: all
 # Environment: QUERY_SHAPER_STAGE names an installation that is already staged; KEEP=DIR keeps callgrind's files.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/common.sh"
 
 command -v valgrind >/dev/null || die "needs valgrind"
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(scan filter join)
+[ ${#names[@]} -gt 0 ] || names=(scan filter sweep join)
 bindir=$(pg_bindir)
 dir=$(mktemp -d /tmp/qs-instructions.XXXXXX)
 chmod 755 "$dir"
@@ -31,6 +31,7 @@ query_of() {
   case $1 in
     scan) echo "SELECT sum(length(pad)) FROM reading WHERE scattered BETWEEN 1000 AND 5000" ;;
     filter) echo "SELECT count(*) FROM reading WHERE scattered BETWEEN 1000 AND 5000 AND id % 3 = 1" ;;
+    sweep) echo "SELECT sum(length(pad)) FROM reading WHERE jittered BETWEEN 1000 AND 5000" ;;
     join) echo "SELECT sum(length(pad)) FROM key JOIN reading ON id = k" ;;
     *) die "no such statement: $1" ;;
   esac

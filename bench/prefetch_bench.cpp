@@ -23,8 +23,9 @@ struct Part {
 };
 
 // The last one clears the table's visibility map.
-const Part kParts[] = {{"order", CompareOrder},       {"bitmaps", CompareBitmaps}, {"joins", CompareJoins},
-                       {"sessions", CompareSessions}, {"faults", SurvivesFaults},  {"index-only", CompareIndexOnly}};
+const Part kParts[] = {{"order", CompareOrder},         {"sweep", CompareSweep},       {"bitmaps", CompareBitmaps},
+                       {"joins", CompareJoins},         {"sessions", CompareSessions}, {"faults", SurvivesFaults},
+                       {"index-only", CompareIndexOnly}};
 
 bool Wanted(const Options& options, const std::string& part) {
   const std::string only = "," + options.Text("only", "") + ",";

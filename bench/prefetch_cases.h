@@ -36,6 +36,7 @@ Warm WarmTimes(ColdServer* server, const std::string& query, const std::string& 
 // Each prints its figures, adds them to *result and returns whether all targets were met.
 bool CompareScans(const Options& options, ColdServer* server, double disk_rate, Json* result);
 bool CompareOrder(const Options& options, ColdServer* server, Json* result);
+bool CompareSweep(const Options& options, ColdServer* server, Json* result);
 bool CompareBitmaps(const Options& options, ColdServer* server, Json* result);
 bool CompareIndexOnly(const Options& options, ColdServer* server, Json* result);
 bool CompareJoins(const Options& options, ColdServer* server, Json* result);

@@ -149,6 +149,15 @@ bool CompareOrder(const Options& options, ColdServer* server, Json* result) {
   return true;
 }
 
+// Cached rows in an order that is nearly the table's: fetched one after the other, and block by block.
+bool CompareSweep(const Options& options, ColdServer* server, Json* result) {
+  const std::string query = RangeQuery(kWhat, "jittered", RowsOf(options), 0.001, 0.5);
+  const Warm warm = WarmTimes(server, query, kScanOnly, RoundsOf(options));
+  result->Set("swept_cpu_ratio", warm.on_ms / warm.stock_ms).Set("swept_cpu_to_off", warm.on_ms / warm.off_ms);
+  const bool met = Check("warm, nearly in order: CPU to prefetch off <= 0.9", warm.on_ms / warm.off_ms, 0, 0.9);
+  return Check("warm, nearly in order: CPU to stock <= 0.9", warm.on_ms / warm.stock_ms, 0, 0.9) && met;
+}
+
 bool CompareIndexOnly(const Options& options, ColdServer* server, Json* result) {
   server->Restart(true, false);
   {

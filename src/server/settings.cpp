@@ -48,6 +48,7 @@ bool plain_explain = false;
 int prefetch = kSwitchOff;
 int prefetch_distance = 256;
 int prefetch_stagers = 0;
+int prefetch_sweep = 1024;
 double regret_limit = 0.1;
 int replan = kSwitchOn;
 double replan_factor = 10;
@@ -283,6 +284,12 @@ void DefineSettings() {
   DefineCustomIntVariable(
       "query_shaper.prefetch_stagers", "Sets how many workers read ahead of statements into shared buffers at most.",
       "0 turns staging off.", &prefetch_stagers, prefetch_stagers, 0, 8, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("query_shaper.prefetch_sweep",
+                          "Sets how many rows an index scan fetches out of order at most.",
+                          "Where an index comes back to the same blocks again and again, its rows are fetched block by "
+                          "block and handed out "
+                          "in its order; 0 turns that off.",
+                          &prefetch_sweep, prefetch_sweep, 0, 1024, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("query_shaper.regret_limit",
                            "Sets the share of a statement's known time that trying another plan may cost.",
                            "100 lets any plan run to its end.", &regret_limit, regret_limit, 0, kNoRegretLimit,

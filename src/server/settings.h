@@ -46,6 +46,7 @@ extern bool plain_explain;
 extern int prefetch;           // Switch
 extern int prefetch_distance;  // blocks
 extern int prefetch_stagers;   // 0: none
+extern int prefetch_sweep;     // rows; 0: never
 extern double regret_limit;    // kNoRegretLimit: the plan guard is off
 constexpr double kNoRegretLimit = 100;
 extern int replan;  // Switch

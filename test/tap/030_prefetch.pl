@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use lib '.';
+use Digest::MD5 qw(md5_hex);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -126,6 +127,8 @@ for my $case (@queries)
 	my ($name, $settings, $query) = @$case;
 	my ($stock, $ours) = both($settings, "$query;");
 	is($ours, $stock, "$name: the same rows");
+	($stock, $ours) = both("SET query_shaper.prefetch_sweep = 0; $settings", "$query;");
+	is($ours, $stock, "$name: the same rows, fetched in their order");
 	my $plan = $node->safe_psql('postgres', "$settings SET query_shaper.prefetch = on; EXPLAIN (COSTS OFF) $query");
 	like($plan, $name =~ /^index-only/ ? qr/Custom Scan \(Prefetch\).*\n.*Index Only Scan/ : qr/Custom Scan \(Prefetch\)/, "$name: by a prefetch scan");
 }
@@ -246,14 +249,14 @@ my ($out, $err) = ('', '');
 my $writers = IPC::Run::start(
 	[ 'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-c', 3, '-t', 1500, '-f', "$script\@20", '-f', "$vacuum\@1", 'postgres' ],
 	'>', \$out, '2>', \$err);
-my ($rounds, $wrong) = (0, 0);
+my ($rounds, $wrong, $sweep) = (0, 0, 1024);
 while ($writers->pumpable)
 {
 	$writers->pump_nb;
 	for my $case (grep { $_->[0] =~ /^(range|backward|array backward|nulls|filter|inner join|anti join|merge join|lateral|parallel|not null|index-only|index-only arrays|index-only join|index-only merge join|index-only parallel)$/ } @queries)
 	{
 		my ($name, $settings, $query) = @$case;
-		my ($stock_rows, $our_rows) = both($settings, "$query;");
+		my ($stock_rows, $our_rows) = both("SET query_shaper.prefetch_sweep = $sweep; $settings", "$query;");
 		next if $stock_rows eq $our_rows;
 		$wrong++;
 		diag("$name beside writers:\nstock $stock_rows\nours $our_rows");
@@ -267,6 +270,7 @@ while ($writers->pumpable)
 		diag("cursor beside writers:\nstock $stock_rows\nours $our_rows");
 	}
 	$rounds++;
+	$sweep = $sweep ? 0 : 1024;
 	last if $wrong > 3;
 }
 $writers->kill_kill if $wrong > 3;
@@ -351,6 +355,94 @@ for my $case (
 	like($plan, qr/Index Scan/, "$name: an index scan");
 	is(scalar($plan =~ /Prefetch/), $offered ? 1 : '', "$name: " . ($offered ? 'read ahead' : 'left alone'));
 }
+
+# Several sessions filled the table at once: eight rows in a row lie in eight blocks. Rows are fetched block by block and
+# come in the order of the index.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE woven(id int, v int, t text) WITH (fillfactor = 90, autovacuum_enabled = off);
+INSERT INTO woven SELECT i, i % 1000, repeat('w', i % 90) FROM generate_series(1, 40000) i ORDER BY i / 8000, i % 8, i;
+CREATE INDEX woven_id ON woven(id);
+CREATE TABLE wide AS SELECT i AS id, repeat(md5(i::text), 50) AS t FROM generate_series(1, 4000) i ORDER BY i / 1000, i % 5, i;
+ALTER TABLE wide ALTER t SET STORAGE PLAIN;
+UPDATE wide SET t = t || '';
+CREATE INDEX wide_id ON wide(id);
+VACUUM ANALYZE woven, wide;
+UPDATE woven SET v = v + 1 WHERE id % 50 = 7;
+DELETE FROM woven WHERE id % 61 = 3;
+SQL
+my $weave = "$plain SET query_shaper.fault = '';";
+my $whole = 'SELECT id, v, t FROM woven WHERE id BETWEEN 900 AND 30000 ORDER BY id';
+sub swept
+{
+	my ($query, $settings) = @_;
+	my $plan = $node->safe_psql('postgres',
+		"$weave SET query_shaper.prefetch = on; @{[$settings // '']} EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) $query");
+	return map { $plan =~ /"$_": (\d+)/ ? $1 : -1 } ('Rows Swept', 'Chunks Swept', 'Swept Rows Unused');
+}
+my ($rows, $chunks, $unused) = swept($whole);
+cmp_ok($rows, '>', 25000, "rows are fetched out of order: $rows");
+cmp_ok($chunks * 5, '<', $rows, "many from a block at once: $chunks chunks");
+is($unused, 0, 'all are handed out');
+is_deeply([ swept($whole, 'SET query_shaper.prefetch_sweep = 0;') ], [ -1, -1, -1 ], 'not where that is turned off');
+is_deeply([ swept($whole, 'SET default_transaction_isolation = serializable;') ], [ -1, -1, -1 ], 'nor in serializable transactions');
+($rows, $chunks, $unused) = swept('SELECT * FROM woven WHERE id > 100 ORDER BY id LIMIT 3000');
+cmp_ok($rows, '>', 2000, "under a LIMIT: $rows");
+cmp_ok($unused, '<=', 1024, "few more rows than asked for: $unused");
+is_deeply([ swept("SELECT id, t FROM woven WHERE id < 3 AND v >= 0") ], [ -1, -1, -1 ], 'a few rows are not worth it');
+($rows) = swept('SELECT * FROM wide WHERE id BETWEEN 10 AND 3900 ORDER BY id');
+cmp_ok($rows, '>', 1000, "wide rows: $rows");
+for my $query ($whole,
+	'SELECT id, v, t FROM woven WHERE id BETWEEN 900 AND 30000 ORDER BY id DESC',
+	'SELECT ctid, xmin, tableoid::regclass, w FROM woven w WHERE id BETWEEN 900 AND 30000 ORDER BY id',
+	'SELECT id, md5(t) FROM wide WHERE id BETWEEN 10 AND 3900 ORDER BY id',
+	'SELECT id FROM woven WHERE id > 100 AND v % 7 = 1 ORDER BY id OFFSET 500 LIMIT 900',
+	'SELECT a.id, b.v, lag(b.t) OVER (ORDER BY b.id) FROM woven a JOIN woven b ON a.id = b.id WHERE a.id BETWEEN 900 AND 9000 AND b.id < 20000 ORDER BY a.id',
+	'SELECT id, v FROM woven WHERE id BETWEEN 900 AND 9000 ORDER BY id FOR UPDATE',
+	'WITH u AS (UPDATE woven SET v = v + 1, id = id + 5 WHERE id BETWEEN 900 AND 9000 RETURNING id, v, t) SELECT * FROM u',
+	'WITH d AS (DELETE FROM woven WHERE id BETWEEN 900 AND 9000 RETURNING *) SELECT * FROM d',
+	'DECLARE c SCROLL CURSOR FOR SELECT id, v, t FROM woven WHERE id BETWEEN 900 AND 30000 ORDER BY id; FETCH 3000 FROM c; UPDATE woven SET v = -1; '
+	  . 'FETCH 700 FROM c; FETCH BACKWARD 1500 FROM c; FETCH 900 FROM c; DELETE FROM woven WHERE id % 2 = 0; FETCH 5000 FROM c; MOVE BACKWARD 3333 IN c; FETCH 44 FROM c; CLOSE c',
+	"DECLARE c CURSOR FOR SELECT id, v FROM woven WHERE id BETWEEN 900 AND 30000; FETCH 4000 FROM c; UPDATE woven SET v = -3 WHERE CURRENT OF c; "
+	  . 'FETCH 1 FROM c; DELETE FROM woven WHERE CURRENT OF c; FETCH 2 FROM c; CLOSE c; SELECT id FROM woven WHERE v = -3; SELECT count(*), sum(id) FROM woven')
+{
+	for my $settings ($weave, $plain)
+	{
+		my ($stock_rows, $our_rows) = both($settings, "$query;");
+		cmp_ok(length $stock_rows, '>', 100, 'rows') if $settings eq $weave;
+		is(md5_hex($our_rows), md5_hex($stock_rows), 'woven' . ($settings eq $weave ? '' : ', forced') . ": the same rows in the same order: $query");
+	}
+}
+# Two cursors of one snapshot, while others update, prune and vacuum what they have yet to come to.
+my $reader = $node->background_psql('postgres');
+$reader->query_safe("$weave BEGIN ISOLATION LEVEL REPEATABLE READ; DECLARE stock SCROLL CURSOR FOR $whole;"
+	  . " SET LOCAL query_shaper.prefetch = on; DECLARE ours SCROLL CURSOR FOR $whole;");
+my $apart = 0;
+for my $i (0 .. 7)
+{
+	for my $fetch ('FETCH 1500', 'FETCH BACKWARD 400', 'FETCH 33')
+	{
+		my ($expected, $found) = map { $reader->query_safe("$fetch FROM $_") } ('stock', 'ours');
+		s/background_psql: \S+ \d+:?//g, s/^\s+|\s+$//g for $expected, $found;
+		$apart++ if length $expected < 500 || $found ne $expected;
+	}
+	$node->safe_psql('postgres', "UPDATE woven SET v = v + 1, t = 'changed' || id WHERE id % 4 = $i % 4");
+	$node->safe_psql('postgres', 'VACUUM woven');
+}
+is($apart, 0, 'two cursors of one snapshot beside writers: the same rows');
+$reader->query_safe('COMMIT');
+$reader->quit;
+# Rows that are dead to everybody are remembered as such, so that the next scan does not come to them.
+my %touched;
+for my $settings ('SET query_shaper.prefetch = off;', 'SET query_shaper.prefetch = on;')
+{
+	$node->safe_psql('postgres', 'TRUNCATE woven; INSERT INTO woven SELECT i, i % 1000, repeat($$w$$, i % 90)'
+		  . ' FROM generate_series(1, 20000) i ORDER BY i / 8000, i % 8, i; ANALYZE woven; DELETE FROM woven WHERE id % 10 <> 0');
+	my $scan = "$weave $settings EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING OFF) SELECT sum(v) FROM woven WHERE id BETWEEN 1 AND 19000";
+	my $plan = $node->safe_psql('postgres', $scan) && $node->safe_psql('postgres', $scan);
+	($touched{$settings}) = $plan =~ /"Shared Hit Blocks": (\d+)/;
+}
+my ($touched_before, $touched_with) = @touched{'SET query_shaper.prefetch = off;', 'SET query_shaper.prefetch = on;'};
+cmp_ok($touched_with, '<=', 1.1 * $touched_before, "repeat scan over dead rows, swept: $touched_with buffers, stock $touched_before");
 
 # Passive where it is only advised, and gone where it is off.
 like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),

@@ -116,8 +116,10 @@ ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction) {
   if (!found) return nullptr;
   DropPin(PlaceOf(ahead));
   walk->over = false;
-  // The page after this one is read while the rows of this one are.
-  if (ScanDirectionIsForward(direction) && page->moreRight && page->nextPage != P_NONE)
+  // The page after this one is read while the rows of this one are. One that lies behind it is left to the kernel's own
+  // readahead, which a request for a single block would break.
+  if (ScanDirectionIsForward(direction) && page->moreRight && page->nextPage != P_NONE &&
+      page->nextPage != page->currPage + 1)
     PrefetchBuffer(ahead->indexRelation, MAIN_FORKNUM, page->nextPage);
   return &page->items[page->itemIndex].heapTid;
 }

@@ -3,6 +3,7 @@
 #include "server/scan/prefetch_explain.h"
 
 #include "server/scan/access_lead.h"
+#include "server/scan/row_sweep.h"
 #include "server/scan/stage_ahead.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
@@ -72,6 +73,12 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
     if (!explain->costs) return;
     ExplainFigures(figures, state->look.late, explain);
     appendStringInfo(explain->str, "  Distance: %d  Pattern: %s\n", state->look.highest, pattern);
+    if (figures.swept > 0) {
+      appendStringInfoSpaces(explain->str, explain->indent * 2);
+      appendStringInfo(explain->str, "Swept: " INT64_FORMAT "  Chunks: " INT64_FORMAT "  Unused: " INT64_FORMAT "\n",
+                       static_cast<int64>(figures.swept), static_cast<int64>(figures.swept_blocks),
+                       static_cast<int64>(UnusedRows(state)));
+    }
     if (predicted.asked > 0) {
       appendStringInfoSpaces(explain->str, explain->indent * 2);
       appendStringInfo(explain->str, "Predicted: " INT64_FORMAT "  Used: " INT64_FORMAT "  Late: " INT64_FORMAT "\n",
@@ -93,6 +100,9 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
     ExplainPropertyInteger("Staged Blocks", nullptr, staged.staged, explain);
     ExplainPropertyInteger("Staged Late", nullptr, staged.late, explain);
   }
+  ExplainPropertyInteger("Rows Swept", nullptr, figures.swept, explain);
+  ExplainPropertyInteger("Chunks Swept", nullptr, figures.swept_blocks, explain);
+  ExplainPropertyInteger("Swept Rows Unused", nullptr, UnusedRows(state), explain);
   ExplainPropertyInteger("Prefetch Distance", nullptr, state->look.highest, explain);
   ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
   ExplainPropertyText("Access Pattern", pattern, explain);

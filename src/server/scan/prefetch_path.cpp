@@ -8,6 +8,7 @@
 #include "server/plain_explain.h"
 #include "server/prefetch_plan.h"
 #include "server/scan/block_requests.h"
+#include "server/scan/leaf_look.h"
 #include "server/scan/prefetch_scan.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
@@ -15,6 +16,7 @@
 extern "C" {
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "optimizer/cost.h"
@@ -33,6 +35,7 @@ namespace {
 constexpr double kDepthGain = 3;
 constexpr double kFewBlocks = 8;  // expected reads below which there is nothing to look ahead to
 constexpr int kLooks = 64;
+constexpr double kRowsSwept = 2000;  // below which a look at the index costs more than can be saved
 
 set_rel_pathlist_hook_type next_rel;
 CustomPathMethods path_methods;
@@ -120,11 +123,20 @@ bool HintedOtherwise(Oid relation, Oid index) {
   return advice.hinted && advice.pattern != Pattern::kUnknown && advice.pattern != Pattern::kSequential;
 }
 
+// Whether rows are better fetched out of order, cached or not.
+bool BetterSwept(const Offer& offer, const IndexPath* index) {
+  if (!Does(settings::prefetch) || settings::prefetch_sweep == 0 || IsolationIsSerializable()) return false;
+  if (index->path.pathtype != T_IndexScan || index->indexselectivity * offer.rel->tuples < kRowsSwept) return false;
+  return ComesBackToBlocks(index->indexinfo->indexoid, index->indexinfo->pages);
+}
+
 // Null where looking ahead is of no use.
 CustomPath* PathOver(PlannerInfo* root, const Offer& offer, const IndexPath* index) {
   double reads = ScatteredReadCost(root, offer, index);
   if (Forced()) return MakePath(index, index->path.total_cost * 1e-3);
   if (Few(offer, reads)) {
+    // The cost model knows nothing of what a look-up in shared buffers takes.
+    if (BetterSwept(offer, index)) return MakePath(index, index->path.total_cost * 1e-6);
     reads = HeapReadCost(index, offer.rel);
     if (Few(offer, reads)) return nullptr;
     // In order, but that is not all there is to it: stagers read ahead of whole statements.

@@ -7,11 +7,13 @@
 #include "server/scan/access_lead.h"
 #include "server/scan/prefetch_explain.h"
 #include "server/scan/prefetch_state.h"
+#include "server/scan/row_sweep.h"
 #include "server/scan/stage_ahead.h"
 #include "server/settings.h"
 extern "C" {
 #include "access/relscan.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "executor/instrument.h"
 #include "executor/executor.h"
 #include "executor/nodeIndexscan.h"
@@ -37,7 +39,10 @@ bool NextRow(PrefetchScanState* state, IndexScanDesc scan, ScanDirection directi
   Face(state, direction);
   for (;;) {
     if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
-    if (FetchRow(state, scan, slot)) return true;
+    SweptRow swept = SweptBefore(state, scan, slot);
+    if (swept == SweptRow::kNotSwept && ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid) != state->here)
+      swept = SweptNow(state, scan, slot);
+    if (swept == SweptRow::kRow || (swept == SweptRow::kNotSwept && FetchRow(state, scan, slot))) return true;
     CHECK_FOR_INTERRUPTS();
   }
 }
@@ -63,10 +68,19 @@ inline bool NextWarm(PrefetchScanState* state, IndexScanDesc scan, ScanDirection
   Face(state, direction);
   for (;;) {
     if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
+    SweptRow swept = SweptBefore(state, scan, slot);
     uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
-    if (block != state->here) {
-      state->here = block;
-      NoteCached(&state->look);
+    if (swept == SweptRow::kNotSwept && block != state->here) {
+      swept = SweptNow(state, scan, slot);
+      if (likely(swept == SweptRow::kNotSwept)) {
+        state->here = block;
+        NoteCached(&state->look);
+      }
+    }
+    if (swept == SweptRow::kRow) return true;
+    if (unlikely(swept != SweptRow::kNotSwept)) {
+      CHECK_FOR_INTERRUPTS();
+      continue;
     }
     int64 reads = pgBufferUsage.shared_blks_read;
     bool found = index_fetch_heap(scan, slot);
@@ -138,6 +152,8 @@ void DecideWhetherToWatch(PrefetchScanState* state, int flags) {
   state->asking = fit && Does(settings::prefetch);
   state->watching = state->asking || (fit && Advises(settings::prefetch));
   state->forced = state->asking && pg::FaultIs("prefetch", "force");
+  state->sweeping = state->asking && !state->index_only && settings::prefetch_sweep > 0 && !IsolationIsSerializable() &&
+                    estate->es_epq_active == nullptr;
 }
 
 bool ColumnsOnly(const List* targets) {
@@ -208,6 +224,7 @@ void ReScanPrefetch(CustomScanState* scan) {
   LosePlace(state);
   ForgetKeys(&state->walk);
   NoteRescan(state);
+  ForgetSwept(state);
   state->rest.blocks = 0;
   if (child->chgParam == nullptr) ExecReScan(child);
 }
@@ -227,6 +244,7 @@ Node* CreateState(CustomScan*) {
   state->scan.methods = &exec_methods;
   state->look = LookAhead();
   state->window = AccessWindow();
+  state->pace = SweepPace();
   state->runs = RequestRuns();
   return reinterpret_cast<Node*>(state);
 }

@@ -1,6 +1,7 @@
 // What a prefetch scan keeps while it runs.
 #pragma once
 #include "core/prefetch/access_pattern.h"
+#include "core/prefetch/block_sweep.h"
 #include "core/prefetch/look_ahead.h"
 #include "core/prefetch/request_runs.h"
 #include "server/scan/leaf_walk.h"
@@ -41,6 +42,7 @@ struct Rest {
 
 struct AccessPredictor;  // access_lead.h
 struct ReachTrace;       // stage_ahead.h
+struct RowSweep;         // row_sweep.cpp
 
 struct PrefetchFigures {
   int64_t asked;  // blocks
@@ -48,7 +50,10 @@ struct PrefetchFigures {
   int64_t wasted;
   int64_t requests;
   int64_t failed;
-  int64_t lost;  // times the walk had to begin anew because it had gone another way
+  int64_t lost;          // times the walk had to begin anew because it had gone another way
+  int64_t swept;         // rows fetched out of order
+  int64_t swept_blocks;  // chunks that they came in
+  int64_t swept_unused;  // rows that nobody asked for
 };
 
 struct PrefetchScanState {
@@ -62,6 +67,7 @@ struct PrefetchScanState {
   bool forced;
   bool columns_only;  // the projection leaves nothing in its memory context
   bool bare;          // the index scan's rows are handed on as they lie in their buffers
+  bool sweeping;      // rows may be fetched out of order
   bool rescanned;     // other keys came since it began
   bool placed;        // the walk stands ahead of the scan
   ScanDirection direction;
@@ -72,6 +78,8 @@ struct PrefetchScanState {
   AccessWindow window;
   RequestRuns runs;
   LeafWalk walk;
+  SweepPace pace;
+  RowSweep* sweep;  // null until rows were fetched out of order
   PrefetchFigures figures;
   AccessTrace trace;           // of the first blocks that were read
   AccessPredictor* predictor;  // null until needed
@@ -93,12 +101,20 @@ void ComeTo(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockV
 // Whether to let the kernel read ahead for a while. To be asked after a read.
 bool LeaveToKernel(PrefetchScanState* state, IndexScanDesc scan);
 
-// The row of the scan's entry from a block that it was not at before. False when it is not visible.
-bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block);
+// What reads a block, once it has been looked ahead from there. False when no row of it is visible.
+using BlockFetch = bool (*)(IndexScanDesc scan, void* what);
 
+// At a block that the scan was not at before.
+bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockFetch fetch, void* what);
+
+inline bool FetchSlot(IndexScanDesc scan, void* slot) {
+  return index_fetch_heap(scan, static_cast<TupleTableSlot*>(slot));
+}
+
+// The row of the scan's entry.
 inline bool FetchRow(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot) {
   uint32_t block = ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid);
-  return block == state->here ? index_fetch_heap(scan, slot) : FetchElsewhere(state, scan, slot, block);
+  return block == state->here ? index_fetch_heap(scan, slot) : FetchElsewhere(state, scan, block, FetchSlot, slot);
 }
 
 // Nothing more is asked for; the scan goes on from where it is.

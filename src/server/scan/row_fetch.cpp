@@ -29,19 +29,19 @@ void NoteJump(PrefetchScanState* state, uint32_t block) {
   rest->at_once = static_cast<int32_t>(rest->run) / 2;
 }
 
-bool FetchAtRest(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+bool FetchAtRest(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockFetch fetch, void* what) {
   --state->rest.blocks;
   state->here = block;
   ++state->look.visited;
   TraceBlock(&state->trace, block);
-  return index_fetch_heap(scan, slot);
+  return fetch(scan, what);
 }
 
 // Amid cached blocks nothing is noted but that one was read.
-bool FetchWarm(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+bool FetchWarm(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockFetch fetch, void* what) {
   int64 reads = pgBufferUsage.shared_blks_read;
   state->here = block;
-  bool found = index_fetch_heap(scan, slot);
+  bool found = fetch(scan, what);
   if (likely(pgBufferUsage.shared_blks_read == reads)) {
     NoteCached(&state->look);
     return found;
@@ -50,8 +50,7 @@ bool FetchWarm(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slo
   return found;
 }
 
-// The first row of a block that the scan was not at before.
-bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockFetch fetch, void* what) {
   BlockVisit visit = {false, false, false, -1};
   ComeTo(state, scan, block, &visit);
   if (MayPredict(state)) PredictFrom(state, scan->heapRelation, block, &visit);
@@ -59,7 +58,7 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, TupleTableS
   bool timed = TimeNextRead(state->look);
   int64 reads = pgBufferUsage.shared_blks_read;
   if (timed) clock_gettime(CLOCK_MONOTONIC, &from);
-  bool found = index_fetch_heap(scan, slot);
+  bool found = fetch(scan, what);
   visit.read = pgBufferUsage.shared_blks_read != reads;
   if (timed && visit.read) {
     clock_gettime(CLOCK_MONOTONIC, &to);
@@ -89,11 +88,12 @@ void WakeUp(PrefetchScanState* state, IndexScanDesc scan) {
   if (state->asking) LeaveToKernel(state, scan);
 }
 
-bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, TupleTableSlot* slot, uint32_t block) {
+bool FetchElsewhere(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockFetch fetch, void* what) {
   if (unlikely(state->reach != nullptr)) TraceReach(state->reach, block);
-  if (state->rest.warm) return FetchWarm(state, scan, slot, block);
+  if (state->rest.warm) return FetchWarm(state, scan, block, fetch, what);
   NoteJump(state, block);
-  return state->rest.blocks > 0 ? FetchAtRest(state, scan, slot, block) : FetchFromNewBlock(state, scan, slot, block);
+  return state->rest.blocks > 0 ? FetchAtRest(state, scan, block, fetch, what)
+                                : FetchFromNewBlock(state, scan, block, fetch, what);
 }
 
 }  // namespace query_shaper
