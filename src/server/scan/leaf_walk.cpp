@@ -1,6 +1,8 @@
 #include "pg/pg.h"
 
 #include "server/scan/leaf_walk.h"
+
+#include "server/scan/block_requests.h"
 extern "C" {
 #include "access/nbtree.h"
 #include "pgstat.h"
@@ -11,6 +13,8 @@ extern "C" {
 
 namespace query_shaper {
 namespace {
+
+constexpr uint32_t kLeavesMost = 8;
 
 BTScanOpaque PlaceOf(IndexScanDesc scan) { return static_cast<BTScanOpaque>(scan->opaque); }
 
@@ -58,6 +62,30 @@ bool StepPage(IndexScanDesc ahead, ScanDirection direction) {
   return false;
 }
 
+// Pages after the walk's are read while rows of this one are. Where they lie one behind the other several are asked for
+// at once, and again when half of them are used up: amid cached heap blocks the walk passes many pages without a pause.
+void AskForLeaves(LeafWalk* walk) {
+  const BTScanPosData& page = PlaceOf(walk->ahead)->currPos;
+  Relation index = walk->ahead->indexRelation;
+  if (!page.moreRight || page.nextPage == P_NONE) return;
+  uint32_t next = page.nextPage;
+  if (next != page.currPage + 1) {
+    walk->asked_run = 1;
+    PrefetchBuffer(index, MAIN_FORKNUM, next);
+    return;
+  }
+  bool among = next <= walk->asked_to && walk->asked_to - next <= kLeavesMost;
+  if (among && walk->asked_to - next > walk->asked_run / 2) return;
+  walk->asked_run = Min(Max(walk->asked_run, 1) * 2, kLeavesMost);
+  BlockRange range = {among ? walk->asked_to : next, 0};
+  uint32_t end = Min(range.first + walk->asked_run, RelationGetNumberOfBlocks(index));
+  walk->asked_to = end;
+  while (range.first < end && InSharedBuffers(index, range.first)) ++range.first;
+  if (range.first >= end) return;
+  range.blocks = end - range.first;
+  RequestBlocks(index, range);
+}
+
 }  // namespace
 
 bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction) {
@@ -83,6 +111,7 @@ bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction) {
   to->numKilled = 0;
   to->markItemIndex = -1;
   walk->over = false;
+  if (!walk->one_page && ScanDirectionIsForward(direction)) AskForLeaves(walk);
   return true;
 }
 
@@ -116,11 +145,7 @@ ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction) {
   if (!found) return nullptr;
   DropPin(PlaceOf(ahead));
   walk->over = false;
-  // The page after this one is read while the rows of this one are. One that lies behind it is left to the kernel's own
-  // readahead, which a request for a single block would break.
-  if (ScanDirectionIsForward(direction) && page->moreRight && page->nextPage != P_NONE &&
-      page->nextPage != page->currPage + 1)
-    PrefetchBuffer(ahead->indexRelation, MAIN_FORKNUM, page->nextPage);
+  if (ScanDirectionIsForward(direction)) AskForLeaves(walk);
   return &page->items[page->itemIndex].heapTid;
 }
 

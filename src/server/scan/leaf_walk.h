@@ -17,6 +17,8 @@ struct LeafWalk {
   bool keys_set;        // of the first descriptor's present keys
   bool one_page;        // goes no further than the page that the first descriptor has read
   bool over;            // nothing is left
+  uint32_t asked_to;    // leaf pages that lie one behind the other are asked for up to here
+  uint32_t asked_run;   // as many at a time
 };
 
 // Puts the walk where `scan` stands; false when it stands nowhere. Allocates in the current memory context.
