@@ -287,8 +287,8 @@ void SwapPlan(Frame* frame) {
   PlanChanges* changes = &tracker->changes;
   wanted.tracker = nullptr;
   tracker->busy = 1;
-  // What is known by now counts, however the new plan does.
-  LearnRowsOf(tracker);
+  // What is known by now counts, however the new plan does, and what has come in excess of the plan that is given up.
+  LearnFailedRowsOf(tracker);
   double kept_rows = KeptRows(tracker, wanted.plan);
   changes->carried_ms = kept_rows > 0 ? changes->carried_ms + FinishedWorkMs(tracker) : 0;
   RemoveMemos(tracker);

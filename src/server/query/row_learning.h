@@ -4,11 +4,11 @@
 
 namespace query_shaper {
 
-// At the end of a statement, or before its nodes are given up for another plan. Never raises, reads memory only.
+// At the end of a statement. Never raises, reads memory only.
 void LearnRowsOf(const Tracker* tracker);
 
-// The same of a statement that an error ends; what already came in excess of the plan is learned, too, as if it were
-// all.
+// The same of a statement that an error ends, or before its nodes are given up for another plan; what already came in
+// excess of the plan is learned, too, as if it were all.
 void LearnFailedRowsOf(const Tracker* tracker);
 
 // Rows that were seen before under these very constants count for more than what a beginning run extrapolates.
