@@ -13,7 +13,7 @@ extern "C" {
 namespace query_shaper {
 namespace {
 
-constexpr uint32_t kPagesLeast = 4;  // with a metapage and a root
+constexpr uint32_t kPagesLeast = 8;
 constexpr int kTries = 3;            // a page that is no leaf has leaves beside it
 constexpr uint32_t kAnswers = 64;    // power of 2
 
