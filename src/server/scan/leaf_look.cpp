@@ -14,8 +14,8 @@ namespace query_shaper {
 namespace {
 
 constexpr uint32_t kPagesLeast = 8;
-constexpr int kTries = 3;            // a page that is no leaf has leaves beside it
-constexpr uint32_t kAnswers = 64;    // power of 2
+constexpr int kTries = 3;          // a page that is no leaf has leaves beside it
+constexpr uint32_t kAnswers = 64;  // power of 2
 
 struct Answer {
   RelFileNode file;
