@@ -288,6 +288,21 @@ double FollowedAfterMs(Housed* housed, const std::string& database, double limit
   return -1;
 }
 
+// Events by their kind; what spills, on the average of its runs so far.
+void TellKnown(const Cluster& cluster, const std::string& database, bool each) {
+  pqxx::connection connection(cluster.Connection(database));
+  pqxx::nontransaction session(connection);
+  session.exec("SELECT query_shaper.flush()");
+  for (const auto& row :
+       session.exec("SELECT action, verdict, count(*) FROM query_shaper.events GROUP BY 1, 2 ORDER BY 1, 2"))
+    std::printf("    %s: %s %s %s\n", database.c_str(), row[0].c_str(), row[1].c_str(), row[2].c_str());
+  if (!each) return;
+  for (const auto& row : session.exec("SELECT calls, peak_memory_kb / 1024, temp_kb / 1024, left(query, 60) "
+                                      "FROM query_shaper.history WHERE temp_kb > 1024 ORDER BY calls * temp_kb DESC"))
+    std::printf("    %s x  memory %6.0f MB  temp %6.0f MB  %s\n", row[0].c_str(), row[1].as<double>(),
+                row[2].as<double>(), row[3].c_str());
+}
+
 // Of runs before, --stock-results FILE,FILE: as this bench wrote them, of the same machine, load and limits.
 std::vector<Figures> StockResults(const Options& options) {
   std::vector<Figures> all;
@@ -402,12 +417,9 @@ Verdict RunMemoryMixed(const Options& options) {
       EvictData(*housed.cluster);
       all.push_back(RunLoad(name, housed.cluster.get(), &housed.group, load, ours));
       runs.Push(ToJson(all.back()));
+      for (const std::string& database : databases) TellKnown(*housed.cluster, database, load.tell_each);
       pqxx::connection connection(housed.cluster->Connection("gene"));
       pqxx::nontransaction session(connection);
-      session.exec("SELECT query_shaper.flush()");
-      for (const auto& row :
-           session.exec("SELECT action, verdict, count(*) FROM query_shaper.events GROUP BY 1, 2 ORDER BY 1, 2"))
-        std::printf("    %s %s %s\n", row[0].c_str(), row[1].c_str(), row[2].c_str());
       const double left =
           session.exec1("SELECT reserved FROM query_shaper.pool WHERE resource = 'memory'")[0].as<double>();
       if (left > 0) std::printf("    %0.f kB are reserved though nothing runs\n", left);

@@ -29,6 +29,7 @@ namespace query_shaper {
 namespace {
 
 constexpr double kSpillMsPerKb = 0.002;  // written, read and handled again, through free page cache
+constexpr double kDiskMsPerKb = 0.006;   // the same where the kernel has to write it back, and perhaps to read it again
 constexpr double kPlanningShare = 0.05;  // of what is spilled, that planning again may take
 constexpr double kLongShare = 0.01;      // of what the statement takes, that it may take where nothing need be spilled
 constexpr double kLeastSavedMs = 5;
@@ -72,12 +73,6 @@ bool HandsOnMuch(const PlanTree& tree) {
   for (int i = 1; i < tree.count; ++i)
     if (tree.nodes[i].rows * HashRowBytes(tree.nodes[i].width) / 1024 > LimitKb(false)) return true;
   return false;
-}
-
-double RelationsKb(const PlanTree& tree) {
-  double kb = 0;
-  for (int i = 0; i < tree.count; ++i) kb += tree.nodes[i].relation_pages * (BLCKSZ / 1024);
-  return kb;
 }
 
 double ExpectedMs(const PlannedStmt* statement) {
@@ -141,7 +136,11 @@ PlannedStmt* PlanUnder(double kb, const Again& again) {
   return made;
 }
 
-double ClaimableKb() { return static_cast<double>(Min(PoolFreeKb(), PoolClaimMostKb())); }
+// Where statements wait for memory they have it when they begin.
+double ClaimableKb() {
+  int64 most_kb = PoolClaimMostKb();
+  return static_cast<double>(settings::admission == kSwitchOn ? most_kb : Min(PoolFreeKb(), most_kb));
+}
 
 // As work_mem, for a node of any kind.
 double MostWorkMemKb() {
@@ -167,10 +166,8 @@ struct Candidate {
 // What it is held against.
 struct Modest {
   uint64_t shape;
-  double cost;
-  double expected_ms, saved_ms;
-  bool hungry;       // it is for what it spills that another plan is made
-  double cached_kb;  // temporary files and relations that page cache is to keep while it runs
+  double cost, expected_ms, spilled_kb;
+  bool hungry;  // it is for what it spills that another plan is made
 };
 
 bool Pays(const PlannedStmt* plan, uint64_t shape, const Wants& wants, const Modest& modest) {
@@ -179,9 +176,9 @@ bool Pays(const PlannedStmt* plan, uint64_t shape, const Wants& wants, const Mod
     return false;
   if (wants.beyond_kb > ClaimableKb()) return false;
   // The planner does not know of the processor's caches.
-  double gain_ms =
-      modest.hungry ? modest.saved_ms : modest.expected_ms * (1 - plan->planTree->total_cost / modest.cost);
-  return wants.misses_ms <= gain_ms || !TempFilesStayCached(modest.cached_kb);
+  double spill_ms = modest.spilled_kb * (TempFilesStayCached(modest.spilled_kb) ? kSpillMsPerKb : kDiskMsPerKb);
+  return wants.misses_ms <=
+         (modest.hungry ? spill_ms : modest.expected_ms * (1 - plan->planTree->total_cost / modest.cost));
 }
 
 // Of what the pool could give, and of less: a plan that is made for less as well makes do with that.
@@ -214,8 +211,9 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* sou
   Wants wants = WantsOf(tree, static_cast<double>(MAX_KILOBYTES));
   double again_ms = kCandidates * (planning_ms > 0 ? planning_ms : kPlanningMsPerNode * tree.count);
   Modest modest = {};
-  modest.saved_ms = kSpillMsPerKb * wants.spilled_kb;
-  modest.hungry = modest.saved_ms >= kLeastSavedMs && again_ms <= kPlanningShare * modest.saved_ms;
+  modest.spilled_kb = wants.spilled_kb;
+  double saved_ms = kSpillMsPerKb * wants.spilled_kb;
+  modest.hungry = saved_ms >= kLeastSavedMs && again_ms <= kPlanningShare * saved_ms;
   if (!modest.hungry && !HandsOnMuch(tree)) return statement;
   modest.expected_ms = ExpectedMs(statement);
   if ((!modest.hungry && again_ms > kLongShare * modest.expected_ms) || MostWorkMemKb() < kLeastRaise * work_mem ||
@@ -223,7 +221,6 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* sou
     return statement;
   modest.cost = statement->planTree->total_cost;
   modest.shape = ReadShape(statement, &tree);
-  modest.cached_kb = modest.hungry ? wants.spilled_kb : RelationsKb(tree);
   Candidate made = FindCandidate({query, note, source_text, parameters}, modest);
   PlanNote* made_note = made.plan != nullptr ? NoteOf(made.plan) : nullptr;
   if (made_note != nullptr) {
@@ -247,7 +244,7 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* sou
 void ChooseForMemory(QueryDesc* query) {
   const PlanNote* note = NoteOf(query->plannedstmt);
   if (note == nullptr || note->modest == nullptr) return;
-  if (Does(settings::memory) && static_cast<double>(PoolFreeKb()) >= note->memory_kb) return;
+  if (Does(settings::memory) && ClaimableKb() >= note->memory_kb) return;
   double before = query->plannedstmt->planTree->total_cost;
   query->plannedstmt = note->modest;
   Tell(query->plannedstmt, "declined", "the memory that its plan was made for is not free: the modest plan runs",
