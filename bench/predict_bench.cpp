@@ -41,6 +41,11 @@ Summary Print(const std::string& phase, const std::vector<Sample>& samples, Json
     Json run;
     run.Set("template", sample.query->name).Set("predicted_ms", time.predicted).Set("low_ms", time.low);
     run.Set("high_ms", time.high).Set("actual_ms", sample.client_ms).Set("origin", sample.origin);
+    Json members;
+    for (const auto& [name, member_ms] : time.members) members.Set(name, member_ms);
+    Json weights;
+    for (const auto& [name, weight] : time.weights) weights.Set(name, weight);
+    run.Set("members", std::move(members)).Set("weights", std::move(weights));
     runs.Push(std::move(run));
   }
   Summary summary;
