@@ -20,6 +20,7 @@ constexpr double kQualNs = 18;           // per clause and row tested
 constexpr double kAggregateNs = 8;       // per aggregate call and input row
 constexpr double kKeyNs = 10;            // per grouping or hash key and input row
 constexpr double kCompareNs = 3;         // per comparison of a sort, first key
+constexpr double kTieNs = 90;            // per comparison that the first key leaves open
 constexpr double kSpillNsPerByte = 1;    // written and read back
 constexpr double kWriteNsPerByte = 0.5;  // of a sort's runs
 constexpr double kSortTupleBytes = 24;   // of a sort's array, per row
@@ -145,10 +146,15 @@ External ExternalSort(const PlanNode& node, double rows, double row_bytes) {
   return sort;
 }
 
-double CompareNs(const PlanNode& node) {
-  double keys = 1 + 0.3 * std::max(0, node.keys - 1);
+// On average over the comparisons that sort n rows. Those among equals of the first key, log2(n / values) of log2(n),
+// go on to the next one, for which the rows are taken apart.
+double CompareNs(const PlanNode& node, double n) {
   double width = 1 + std::min(node.width, 200) / 100.0;
-  return kCompareNs * keys * width;
+  double ns = kCompareNs * width;
+  if (node.keys <= 1) return ns;
+  if (node.leading_values < 1) return ns * (1 + 0.3 * (node.keys - 1));
+  double depth = std::log2(std::max(n, 2.0));
+  return ns + kTieNs * std::clamp(std::log2(std::max(n, 2.0) / node.leading_values) / depth, 0.0, 1.0);
 }
 
 // Of DISTINCT or ORDER BY inside an aggregate over all rows; groups are sorted one by one and mostly fit.
@@ -163,7 +169,7 @@ External SortOf(const PlanNode& node, double rows) {
 
 // Of one row in one merge pass of a Sort node.
 double MergeNs(const PlanNode& node, const External& sort) {
-  return kMergeNs + kMergeNsPerByte * node.width + CompareNs(node) * std::log2(sort.order);
+  return kMergeNs + kMergeNsPerByte * node.width + CompareNs(node, sort.run_rows * sort.order) * std::log2(sort.order);
 }
 
 // Bytes beyond the node's memory limit go to temporary files and come back once.
@@ -189,7 +195,8 @@ double InputWork(const PlanNode& node, const NodeFlow& flow) {
     per_row += 0.5 * node.width;
     External sort = SortOf(node, flow.outer_rows / std::max(1.0, flow.loops));
     if (sort.run_rows > 0) {
-      per_row += CompareNs(node) * std::log2(sort.run_rows) + kWriteNsPerByte * (node.width + kTupleHeadBytes);
+      per_row +=
+          CompareNs(node, sort.run_rows) * std::log2(sort.run_rows) + kWriteNsPerByte * (node.width + kTupleHeadBytes);
     }
   }
   double page = cost.page;
@@ -216,12 +223,12 @@ double BlindWork(const PlanNode& node, double input_rows) {
     External sort = SortOf(node, n);
     if (sort.run_rows > 0) {
       // The last run is sorted at the end of the input, too.
-      double last = CompareNs(node) * sort.run_rows * std::log2(sort.run_rows);
+      double last = CompareNs(node, sort.run_rows) * sort.run_rows * std::log2(sort.run_rows);
       return (last + sort.passes * n * MergeNs(node, sort)) * 1e-6;
     }
     // A bounded sort keeps a heap of the rows wanted and compares once for most rows.
     double depth = node.bounded ? 1 : std::log2(n);
-    return CompareNs(node) * n * depth * 1e-6;
+    return CompareNs(node, n) * n * depth * 1e-6;
   }
   if (node.op == Operator::kAgg && node.distinct_input) {
     double sorts = std::max<int>(1, node.sorted_inputs);

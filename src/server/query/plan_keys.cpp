@@ -88,6 +88,42 @@ bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int plac
   }
 }
 
+double ColumnValues(Oid relation, AttrNumber column) {
+  if (!OidIsValid(relation) || column <= 0) return 0;
+  HeapTuple tuple =
+      SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(column), BoolGetDatum(false));
+  if (!HeapTupleIsValid(tuple)) return 0;
+  // A negative one is in proportion to the rows: far too many to matter.
+  double values = static_cast<double>(reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct);
+  ReleaseSysCache(tuple);
+  return Max(values, 0.0);
+}
+
+// Of the plan's column of that place, wherever it comes from. 0: not known.
+double PlanColumnValues(const PlannedStmt* statement, const Plan* plan, int place, int depth) {
+  if (plan == nullptr || depth > kDeepest) return 0;
+  const Var* column = Entry(plan->targetlist, place);
+  if (column == nullptr) return 0;
+  switch (nodeTag(plan)) {
+    case T_SeqScan:
+    case T_IndexScan:
+    case T_BitmapHeapScan:
+      return ColumnValues(ScannedRelation(statement, plan), column->varattno);
+    case T_IndexOnlyScan:
+      column = Entry(reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist, column->varattno);
+      return column != nullptr ? ColumnValues(ScannedRelation(statement, plan), column->varattno) : 0;
+    case T_SubqueryScan:
+      return PlanColumnValues(statement, reinterpret_cast<const SubqueryScan*>(plan)->subplan, column->varattno,
+                              depth + 1);
+    case T_CustomScan:
+      return PlanColumnValues(statement, PlanReadAhead(plan), place, depth + 1);
+    default:
+      if (column->varno != OUTER_VAR && column->varno != INNER_VAR) return 0;
+      return PlanColumnValues(statement, column->varno == OUTER_VAR ? outerPlan(plan) : innerPlan(plan),
+                              column->varattno, depth + 1);
+  }
+}
+
 bool IsEquality(const Node* clause) {
   return IsA(clause, OpExpr) && list_length(reinterpret_cast<const OpExpr*>(clause)->args) == 2 &&
          get_oprrest(reinterpret_cast<const OpExpr*>(clause)->opno) == F_EQSEL;
@@ -137,6 +173,10 @@ bool AnyClauseUnique(const PlannedStmt* statement, const Plan* join, const List*
 }
 
 }  // namespace
+
+double LeadingValues(const PlannedStmt* statement, const struct Sort* sort) {
+  return sort->numCols > 1 ? PlanColumnValues(statement, &sort->plan, sort->sortColIdx[0], 0) : 0;
+}
 
 bool OuterKeyIsUnique(const PlannedStmt* statement, const Plan* join) {
   switch (nodeTag(join)) {

@@ -1,4 +1,5 @@
-// Which sides of a join hold no join key twice: what bounds its rows whatever the planner expected.
+// What the statistics tell of the keys of joins and sorts: which sides of a join hold no join key twice, which bounds
+// its rows whatever the planner expected, and how many values lead a sort.
 #pragma once
 #include "server/query/plan_reader.h"
 
@@ -11,5 +12,8 @@ namespace query_shaper {
 // Whether rows of the join's outer side differ in a join key, so that each row of the inner side is met once at most.
 // A column counts as unique when ANALYZE found it so. For nested loops the inner side must be looked up by that key.
 bool OuterKeyIsUnique(const PlannedStmt* statement, const Plan* join);
+
+// Distinct values of the sort's first key, by the last ANALYZE; 0: not known, or there is no other key to go on with.
+double LeadingValues(const PlannedStmt* statement, const struct Sort* sort);
 
 }  // namespace query_shaper

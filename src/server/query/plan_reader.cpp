@@ -306,6 +306,7 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
       node->inner_unique = reinterpret_cast<const Join*>(plan)->inner_unique;
       node->outer_unique = OuterKeyIsUnique(reader->statement, plan);
     }
+    if (IsA(plan, Sort)) node->leading_values = LeadingValues(reader->statement, reinterpret_cast<const Sort*>(plan));
     node->aggregates = static_cast<int16_t>(facts.aggregates);
     if (node->op == Operator::kAgg && facts.sorted_inputs > 0) {
       node->distinct_input = true;

@@ -44,6 +44,16 @@ BOOST_AUTO_TEST_CASE(many_runs_are_merged_before_the_first_row_comes_out) {
   BOOST_TEST(pass == 2, boost::test_tools::tolerance(0.1));
 }
 
+BOOST_AUTO_TEST_CASE(equals_of_the_first_key_cost_a_look_at_the_next) {
+  PlanNode sort = SortNode(1e6);
+  sort.leading_values = 6;
+  const double by_one = BlindWork(sort, 3e5);
+  sort.keys = 2;
+  BOOST_TEST(BlindWork(sort, 3e5) > 10 * by_one);
+  sort.leading_values = 3e5;  // nobody's equal
+  BOOST_TEST(BlindWork(sort, 3e5) == by_one, boost::test_tools::tolerance(1e-6));
+}
+
 BOOST_AUTO_TEST_CASE(bounded_sort_never_spills) {
   PlanNode node = SortNode(1024);
   node.bounded = true;
