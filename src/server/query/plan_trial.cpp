@@ -322,7 +322,8 @@ bool GuardLets(PlannedStmt* statement, const char* source_text, uint64_t fingerp
   KnownPlans known;
   GuardLimits limits = LimitsNow();
   if (!RecallPlans(query_id, &known) || BestPlan(known, limits) == nullptr) return true;
-  PlanChoice choice = ChoosePlan(known, fingerprint, note->origin, true, limits);
+  // Of whatever rows it was made, it is not the server's own change of mind.
+  PlanChoice choice = ChoosePlan(known, fingerprint, PlanOrigin::kLearned, true, limits);
   if (choice.verdict == PlanVerdict::kPrefer) return false;
   note->trial = choice.verdict != PlanVerdict::kTake;
   note->known_ms = choice.known_ms;
@@ -355,7 +356,8 @@ void BeginTrial(Tracker* tracker) {
   if (!RecallPlans(tracker->plan.query_id, &known)) return;
   GuardLimits limits = LimitsNow();
   // The plan may be an old one of the plan cache: what is known by now decides.
-  PlanChoice choice = ChoosePlan(known, tracker->fingerprint, note->origin, true, limits);
+  PlanOrigin origin = note->modest != nullptr ? PlanOrigin::kLearned : note->origin;
+  PlanChoice choice = ChoosePlan(known, tracker->fingerprint, origin, true, limits);
   if (choice.verdict == PlanVerdict::kTake || !(choice.known_ms > 0)) return;
   tracker->trial = Probation();
   tracker->trial.known_ms = choice.known_ms;
