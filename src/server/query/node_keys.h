@@ -5,7 +5,7 @@
 
 namespace query_shaper {
 
-// Fills keys, clauses and indexes of the note; the planner's memory must still be there.
+// Fills keys, clauses, places and levels of the note; the planner's memory must still be there.
 void FillNodeKeys(Planning* planning, const PlannedStmt* statement, PlanNote* note);
 
 // One more than the largest plan_node_id.
