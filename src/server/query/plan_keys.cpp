@@ -17,15 +17,15 @@ namespace {
 
 constexpr int kDeepest = 20;
 
-// By the last ANALYZE: a negative number of distinct values is one in proportion to the rows.
-bool ColumnIsUnique(Oid relation, AttrNumber column) {
-  if (!OidIsValid(relation) || column <= 0) return false;
+// As pg_statistic.stadistinct, by the last ANALYZE: a negative one is in proportion to the rows. 0: not known.
+double DistinctValues(Oid relation, AttrNumber column) {
+  if (!OidIsValid(relation) || column <= 0) return 0;
   HeapTuple tuple =
       SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(column), BoolGetDatum(false));
-  if (!HeapTupleIsValid(tuple)) return false;
-  bool unique = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct <= -0.999F;
+  if (!HeapTupleIsValid(tuple)) return 0;
+  double values = static_cast<double>(reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct);
   ReleaseSysCache(tuple);
-  return unique;
+  return values;
 }
 
 const Var* AsVar(const Node* node) {
@@ -39,23 +39,46 @@ const Var* Entry(const List* targets, int place) {
   return AsVar(reinterpret_cast<const Node*>(static_cast<TargetEntry*>(list_nth(targets, place - 1))->expr));
 }
 
+// Where a column of a scan comes from: a column of a table, or that of a place in the plan below.
+struct Origin {
+  const Plan* below;
+  double values;  // as DistinctValues(), where there is no plan below
+};
+
+// Whether the plan is a scan; a place below it is that of the column's own number.
+bool ScanOrigin(const PlannedStmt* statement, const Plan* plan, const Var* column, Origin* origin) {
+  *origin = {nullptr, 0};
+  switch (nodeTag(plan)) {
+    case T_SeqScan:
+    case T_IndexScan:
+    case T_BitmapHeapScan:
+      origin->values = DistinctValues(ScannedRelation(statement, plan), column->varattno);
+      return true;
+    case T_IndexOnlyScan:
+      column = Entry(reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist, column->varattno);
+      if (column != nullptr) origin->values = DistinctValues(ScannedRelation(statement, plan), column->varattno);
+      return true;
+    case T_SubqueryScan:
+      origin->below = reinterpret_cast<const SubqueryScan*>(plan)->subplan;
+      return true;
+    case T_CustomScan:
+      origin->below = PlanReadAhead(plan);
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Whether no two rows of the plan have the same value in the column of that place.
 bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int place, int depth) {
   if (plan == nullptr || depth > kDeepest) return false;
   const Var* column = Entry(plan->targetlist, place);
   if (column == nullptr) return false;
+  Origin origin;
+  if (ScanOrigin(statement, plan, column, &origin))
+    return origin.below != nullptr ? PlanColumnIsUnique(statement, origin.below, column->varattno, depth + 1)
+                                   : origin.values <= -0.999;
   switch (nodeTag(plan)) {
-    case T_SeqScan:
-    case T_IndexScan:
-    case T_BitmapHeapScan:
-      return ColumnIsUnique(ScannedRelation(statement, plan), column->varattno);
-    case T_IndexOnlyScan: {
-      column = Entry(reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist, column->varattno);
-      return column != nullptr && ColumnIsUnique(ScannedRelation(statement, plan), column->varattno);
-    }
-    case T_SubqueryScan:
-      return PlanColumnIsUnique(statement, reinterpret_cast<const SubqueryScan*>(plan)->subplan, column->varattno,
-                                depth + 1);
     case T_Hash:
     case T_Sort:
     case T_IncrementalSort:
@@ -66,10 +89,6 @@ bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int plac
     case T_Unique:
     case T_LockRows:
       return PlanColumnIsUnique(statement, outerPlan(plan), column->varattno, depth + 1);
-    case T_CustomScan: {
-      const Plan* below = PlanReadAhead(plan);
-      return below != nullptr && PlanColumnIsUnique(statement, below, column->varattno, depth + 1);
-    }
     case T_Agg: {
       auto* agg = reinterpret_cast<const Agg*>(plan);
       return agg->numCols == 1 && agg->groupingSets == NIL && !DO_AGGSPLIT_SKIPFINAL(agg->aggsplit) &&
@@ -88,40 +107,19 @@ bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int plac
   }
 }
 
-double ColumnValues(Oid relation, AttrNumber column) {
-  if (!OidIsValid(relation) || column <= 0) return 0;
-  HeapTuple tuple =
-      SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(column), BoolGetDatum(false));
-  if (!HeapTupleIsValid(tuple)) return 0;
-  // A negative one is in proportion to the rows: far too many to matter.
-  double values = static_cast<double>(reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct);
-  ReleaseSysCache(tuple);
-  return Max(values, 0.0);
-}
-
-// Of the plan's column of that place, wherever it comes from. 0: not known.
+// Of the plan's column of that place, wherever it comes from. 0: not known, or in proportion to the rows, which is far
+// too many to matter.
 double PlanColumnValues(const PlannedStmt* statement, const Plan* plan, int place, int depth) {
   if (plan == nullptr || depth > kDeepest) return 0;
   const Var* column = Entry(plan->targetlist, place);
   if (column == nullptr) return 0;
-  switch (nodeTag(plan)) {
-    case T_SeqScan:
-    case T_IndexScan:
-    case T_BitmapHeapScan:
-      return ColumnValues(ScannedRelation(statement, plan), column->varattno);
-    case T_IndexOnlyScan:
-      column = Entry(reinterpret_cast<const IndexOnlyScan*>(plan)->indextlist, column->varattno);
-      return column != nullptr ? ColumnValues(ScannedRelation(statement, plan), column->varattno) : 0;
-    case T_SubqueryScan:
-      return PlanColumnValues(statement, reinterpret_cast<const SubqueryScan*>(plan)->subplan, column->varattno,
-                              depth + 1);
-    case T_CustomScan:
-      return PlanColumnValues(statement, PlanReadAhead(plan), place, depth + 1);
-    default:
-      if (column->varno != OUTER_VAR && column->varno != INNER_VAR) return 0;
-      return PlanColumnValues(statement, column->varno == OUTER_VAR ? outerPlan(plan) : innerPlan(plan),
-                              column->varattno, depth + 1);
-  }
+  Origin origin;
+  if (ScanOrigin(statement, plan, column, &origin))
+    return origin.below != nullptr ? PlanColumnValues(statement, origin.below, column->varattno, depth + 1)
+                                   : Max(origin.values, 0.0);
+  if (column->varno != OUTER_VAR && column->varno != INNER_VAR) return 0;
+  return PlanColumnValues(statement, column->varno == OUTER_VAR ? outerPlan(plan) : innerPlan(plan), column->varattno,
+                          depth + 1);
 }
 
 bool IsEquality(const Node* clause) {
