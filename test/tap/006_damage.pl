@@ -92,6 +92,19 @@ my $before = $node->safe_psql('postgres', "SELECT sum(calls) FROM query_shaper.h
 ok(wait_calls($node, 'postgres', $calls), 'what had been stored before is there');
 run_statement($node, 'postgres');
 ok(wait_calls($node, 'postgres', $before + 1), 'learning goes on');
+
+# A table is missing, as where the extension is older than the library: no try after try, and nobody waits for ever.
+my $away = 'ALTER TABLE query_shaper.access_pattern_data RENAME TO away';
+my $back = 'ALTER TABLE query_shaper.away RENAME TO access_pattern_data';
+$node->safe_psql('postgres', $away);
+$node->restart;
+$offset = -s $node->logfile;
+($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '60s'; SELECT query_shaper.flush()");
+like($err, qr/could not store what was learned/, 'flush fails where a table is missing');
+cmp_ok(log_count($node, qr/"query_shaper.access_pattern_data" does not exist/, $offset), '>=', 1, 'the log says which');
+cmp_ok(metric($node, 'learner_failures'), '>=', 1, 'the learner has ended');
+$node->safe_psql('postgres', $back);
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM query_shaper.flush()'), 'and comes back when it is there');
 $node->stop;
 
 # All worker slots are taken by the launcher.

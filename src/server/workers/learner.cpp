@@ -41,6 +41,7 @@ constexpr int kTurnMs = 5000;      // and one with work, when other databases wa
 constexpr int kTrimRecords = 1000;
 constexpr int kSliceMs = 15;         // of training between two looks
 constexpr int kAskedSliceMs = 100;   // when somebody waits for it
+constexpr int kMissingMost = 4;      // tries that find a table missing, one behind the other
 constexpr int kRoundsPerAsking = 2;  // lessons that come meanwhile do not prolong it for ever
 
 DatabaseSlot* slot;
@@ -178,8 +179,16 @@ TableResult Do(Work work) {
   return TrimTables();
 }
 
+// A table that somebody drops and makes again is missing for a moment; one of an extension older than this library is
+// missing for good.
+bool MissingForGood(int sqlstate, int* missing_in_a_row) {
+  if (sqlstate != ERRCODE_UNDEFINED_TABLE && sqlstate != ERRCODE_UNDEFINED_SCHEMA) return false;
+  return ++*missing_in_a_row >= kMissingMost;
+}
+
 // True when it was done. An error that will pass is logged and false returned; any other ends this process.
 bool Try(Work work) {
+  static int missing_in_a_row = 0;
   const MemoryContext context = CurrentMemoryContext;
   volatile bool done = false;
   volatile bool absent = false;
@@ -193,7 +202,7 @@ bool Try(Work work) {
   PG_CATCH();
   {
     MemoryContextSwitchTo(context);
-    if (!Retriable(geterrcode())) PG_RE_THROW();
+    if (!Retriable(geterrcode()) || MissingForGood(geterrcode(), &missing_in_a_row)) PG_RE_THROW();
     ErrorData* const error = CopyErrorData();
     FlushErrorState();
     AbortCurrentTransaction();
@@ -205,6 +214,7 @@ bool Try(Work work) {
   pgstat_report_stat(true);
   pgstat_report_activity(STATE_IDLE, nullptr);
   if (absent) EndAbsent();
+  if (done) missing_in_a_row = 0;
   return done;
 }
 
