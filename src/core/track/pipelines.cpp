@@ -87,7 +87,7 @@ void Progress::Cut(const PlanTree& plan) {
   for (int i = 0; i < count_; ++i) {
     const PlanNode& node = plan.nodes[i];
     Link& link = links_[i];
-    link = {-1, -1, -1, -1, 0, 0, 0, -1, -1, -1, false, false};
+    link = {-1, -1, -1, -1, 0, 0, 0, -1, -1, -1, static_cast<int16_t>(i), false, false};
     last_child[i] = -1;
     int parent = node.parent;
     if (parent < 0 || parent >= i) continue;
@@ -142,6 +142,10 @@ void Progress::Cut(const PlanTree& plan) {
   for (int i = 0; i < count_; ++i) {
     const PlanNode& node = plan.nodes[i];
     Link& link = links_[i];
+    // Duplicate keys of the outer side have the inner side's read again: what it returns is more than there is.
+    bool rewound = node.role == ChildRole::kInner && plan.nodes[node.parent].op == Operator::kMergeJoin;
+    if (rewound && link.outer >= 0 && (node.op == Operator::kMaterial || node.op == Operator::kSort))
+      link.once = link.outer;
     link.blind = link.feed;
     bool once = link.loop_source < 0 && !link.in_subplan && link.recursion < 0;
     bool sorts = node.op == Operator::kSort ||

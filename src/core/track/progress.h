@@ -112,6 +112,7 @@ class Progress {
     int16_t loop_source;                // node whose rows are this node's loops, -1: scanned once
     int16_t cte;                        // CTE scan: the plan whose rows it reads, -1 unknown
     int16_t recursion;                  // recursive union whose rounds run this node, -1 none
+    int16_t once;                       // node that returns the same rows once: below a merge join's rewound inner side
     bool in_subplan;
     bool met_once;  // its loops ask for another key each: no row comes twice
   };
@@ -155,7 +156,13 @@ class Progress {
   // How far the rows that node takes in are from what was thought of them: of `now` over `then` of its children, or of
   // the rows that loop it.
   double InputRatio(const PlanNode& node, const Link& link, double NodeState::*now, double NodeState::*then) const;
-  double InputFraction(const PlanNode& node, const Link& link, double joined) const;
+  double InputFraction(const PlanTree& plan, int i, double joined) const;
+  // Whether duplicate keys have a merge join's inner side read again and again.
+  bool MeetsMany(int i, double joined) const;
+  // Share of the inner side that a merge join has come to.
+  double InnerPosition(const PlanTree& plan, int i) const;
+  // Share of its leading side that a merge join has read: it ends with that side.
+  double LeadingShare(const PlanTree& plan, int i) const;
   // What a join's rows cannot exceed, from its keys; huge where nothing bounds them.
   double JoinBound(const PlanNode& node, const Link& link, double NodeState::*rows) const;
   void CutShort(const PlanTree& plan);

@@ -13,9 +13,15 @@ constexpr double kMaxRatio = 1e4;
 constexpr double kSure = 0.25;            // log standard deviation of an estimate that outweighs extrapolation
 constexpr double kClustering = 1.0;       // of rows in a heap (see SurePosterior)
 constexpr double kJoinClustering = 0.02;  // of rows out of a join
+constexpr double kManyPerRow = 1.2;       // rows of a merge join per outer row, beyond which keys are duplicate
 
 bool HashesGroups(const PlanNode& node) {
   return node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed);
+}
+
+// Its rows are pairs of one of either side, and it ends with the first side that ends.
+bool JoinsPairs(JoinKind join) {
+  return join != JoinKind::kLeft && join != JoinKind::kAnti && join != JoinKind::kRight && join != JoinKind::kFull;
 }
 
 double Ratio(double refined, double prior) {
@@ -36,7 +42,7 @@ double Posterior(double n, double f, double prior, double strength) {
 // may all stand near the end: the extrapolation n / f has the variance c (1 - f) / f of clustered rows, not that of a
 // sample.
 double SurePosterior(double n, double f, double expected, double log_sd, double clustering) {
-  double sampled = clustering * (1 - f) / (f + 1e-3) + 1e-6;
+  double sampled = clustering * (1 - f) / (f + 1e-3) + (1 - f) / (n + 0.5) + 1e-6;
   // An estimate already exceeded is wrong by at least that much.
   double sd = std::max(log_sd, std::log((n + 0.5) / (expected + 0.5)));
   double weight = sampled / (sampled + sd * sd);
@@ -128,7 +134,7 @@ double Progress::InputRatio(const PlanNode& node, const Link& link, double NodeS
   if (inner) {
     // Rows of a looped inner side already hold the outer's ratio.
     bool looped = links_[link.inner].loop_source == link.outer;
-    ratio = looped ? of(link.inner) : ratio * of(link.inner);
+    ratio = looped ? of(link.inner) : ratio * of(links_[link.inner].once);
   }
   if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend || node.op == Operator::kBitmapOr) {
     double sum_now = 0, sum_then = 0;
@@ -160,7 +166,9 @@ double Progress::JoinBound(const PlanNode& node, const Link& link, double NodeSt
   }
 }
 
-double Progress::InputFraction(const PlanNode& node, const Link& link, double joined) const {
+double Progress::InputFraction(const PlanTree& plan, int i, double joined) const {
+  const PlanNode& node = plan.nodes[i];
+  const Link& link = links_[i];
   if (link.outer < 0) return 0;
   const NodeState& outer = states_[link.outer];
   if (node.op == Operator::kAppend || node.op == Operator::kMergeAppend) {
@@ -178,23 +186,44 @@ double Progress::InputFraction(const PlanNode& node, const Link& link, double jo
     return outer.rows > 0 && outer.total > 0 ? outer.given * std::max(0.0, outer.rows - 0.5) / outer.rows : 0;
   }
   if (node.op == Operator::kMergeJoin && link.inner >= 0) {
-    const NodeState& inner = states_[link.inner];
-    // The side that ends first ends the join, unless its rows must come out unmatched.
-    switch (node.join) {
-      case JoinKind::kLeft:
-      case JoinKind::kAnti:
-        return outer.given;
-      case JoinKind::kRight:
-        return inner.given;
-      case JoinKind::kFull:
-        return std::min(outer.given, inner.given);
-      default:
-        // Duplicate keys rewind the inner side: its count is then no position.
-        if (joined > 1.2 * outer.rows) return std::sqrt(outer.given * inner.given);
-        return std::max(outer.given, inner.given);
-    }
+    // Many rows of the inner side that went by without a partner tell little of those to come, which each outer row
+    // meets in turn.
+    const bool pairs = JoinsPairs(node.join) && MeetsMany(i, joined);
+    return pairs ? std::sqrt(outer.given * InnerPosition(plan, i)) : LeadingShare(plan, i);
   }
   return outer.given;
+}
+
+bool Progress::MeetsMany(int i, double joined) const {
+  const NodeState& outer = states_[links_[i].outer];
+  const double first = kJoinClustering * outer.total + 1;
+  const double expected = first * states_[i].prior / std::max(1.0, outer.prior);
+  return joined + expected > kManyPerRow * (outer.rows + first);
+}
+
+double Progress::InnerPosition(const PlanTree& plan, int i) const {
+  const int inner = links_[i].inner;
+  // What a Material has taken in is a position, what it has given out again and again is not.
+  return states_[plan.nodes[inner].op == Operator::kMaterial ? links_[inner].once : inner].given;
+}
+
+double Progress::LeadingShare(const PlanTree& plan, int i) const {
+  const PlanNode& node = plan.nodes[i];
+  const double outer = states_[links_[i].outer].given, inner = InnerPosition(plan, i);
+  // The side that ends first ends the join, unless its rows must come out unmatched.
+  switch (node.join) {
+    case JoinKind::kLeft:
+    case JoinKind::kAnti:
+      return outer;
+    case JoinKind::kRight:
+      return inner;
+    case JoinKind::kFull:
+      return std::min(outer, inner);
+    default:
+      break;
+  }
+  const bool counts_again = plan.nodes[links_[i].inner].op != Operator::kMaterial && MeetsMany(i, states_[i].rows);
+  return counts_again ? outer : std::max(outer, inner);
 }
 
 void Progress::RefineLeaf(const PlanNode& node, const NodeCounters& c, const Link& link, NodeState* state) {
@@ -261,7 +290,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   const NodeState& outer = states_[link.outer];
   double expected = state.prior;
   if (!state.told) expected *= InputRatio(node, link, &NodeState::total, &NodeState::prior);
-  double input = InputFraction(node, link, std::max(0.0, c.rows));
+  double input = InputFraction(plan, i, std::max(0.0, c.rows));
   state.input_over = outer.finished || (outer.given >= 1 && outer.started);
   bool passes = node.op == Operator::kSort || node.op == Operator::kHash || node.op == Operator::kMaterial ||
                 node.op == Operator::kGather || node.op == Operator::kGatherMerge || node.op == Operator::kWindowAgg ||
@@ -292,6 +321,7 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   }
   if (node.op == Operator::kSort && !looped) {
     state.total = std::max(expected, state.rows);
+    if (link.once != i) state.total = std::max(state.total, states_[node.parent].total);
     state.fraction = c.sorted ? Share(state.rows, state.total) : 0;
     return;
   }
@@ -351,6 +381,8 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
     if (counted >= 0)
       total = Believed(state.rows, state.fraction, expected, state.strength, state.log_sd, kJoinClustering);
   }
+  // Each pair that a merge join puts together is one more row read of its inner side.
+  if (link.once != i && !looped) total = std::max(total, states_[node.parent].total);
   double bound = JoinBound(node, link, &NodeState::total);
   state.at_bound = total > 0.99 * bound;
   total = std::min(total, bound);
@@ -381,7 +413,7 @@ void Progress::CutShort(const PlanTree& plan) {
       cut[i] = cut[parent];
       // The other side of a merge join goes on no further than the leading one.
       if (upper.op == Operator::kMergeJoin) {
-        double lead = InputFraction(upper, links_[parent], states_[parent].rows);
+        double lead = LeadingShare(plan, parent);
         if (lead > state.fraction && state.fraction > 0) cut[i] *= std::pow(state.fraction / lead, lead);
       }
     }
