@@ -121,6 +121,19 @@ double CostUnder(const PlanTree& plan, const double* known) {
   return total;
 }
 
+void ShareBeliefs(const PlanTree& running, const SetName* running_names, const PlanTree& fresh,
+                  const SetName* fresh_names, double* believed) {
+  for (int i = 0; i < running.count; ++i) {
+    if (running_names[i].key == 0) continue;
+    for (int j = 0; j < fresh.count; ++j) {
+      const SetName& other = fresh_names[j];
+      if (other.key != running_names[i].key || other.constants != running_names[i].constants) continue;
+      believed[i] = fresh.nodes[j].rows;
+      break;
+    }
+  }
+}
+
 bool MayAsk(double elapsed_ms, double asking_ms, double min_ms) {
   return elapsed_ms >= min_ms && asking_ms <= kAskShare * elapsed_ms + 1;
 }

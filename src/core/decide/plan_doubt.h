@@ -17,6 +17,17 @@ uint64_t RaisedRowLimit(uint64_t rows, double factor);
 // Cost of the plan, had its nodes the rows `known` (per loop, by index; negative: unknown, follows from its inputs).
 double CostUnder(const PlanTree& plan, const double* known);
 
+// What the whole of a set of rows is called, whatever plan computes it.
+struct SetName {
+  uint64_t key = 0;  // 0: none
+  uint64_t constants = 0;
+};
+
+// What both plans compute has the same rows in both: those that the new one was made with, which is what was seen and
+// what follows from it. A gain that comes from two beliefs of one set is none. believed[i]: of running.nodes[i].
+void ShareBeliefs(const PlanTree& running, const SetName* running_names, const PlanTree& fresh,
+                  const SetName* fresh_names, double* believed);
+
 struct TimeQuestion {
   double elapsed_ms = 0;  // of the running plan
   double eta_ms = 0;      // tracked time left

@@ -102,6 +102,17 @@ double BandLogSd(const TimeLeft& left) {
   return Max(0.1, std::log(high / low) / (2 * kHalfBand));
 }
 
+// Names of the nodes that return the whole of a set of rows, once.
+void NameSets(const PlanNote* note, const PlanTree& plan, SetName* names) {
+  for (int i = 0; i < plan.count; ++i) {
+    names[i] = {};
+    int id = plan.nodes[i].node_id;
+    if (note == nullptr || id < 0 || id >= note->key_count) continue;
+    const NodeKey& key = note->keys[id];
+    if (!key.parameterised && !key.partial && !key.repeated) names[i] = {key.key, key.constants.hash};
+  }
+}
+
 void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool rows_counted, Answer* answer) {
   PlanChanges* changes = &tracker->changes;
   double elapsed_ms = PlanElapsedMs(tracker);
@@ -219,7 +230,12 @@ void Ask(Tracker* tracker, TrackedNode* node, NewPlan* plan, Answer* answer) {
   // Only another plan is worth the search for finished work.
   if (plan->statement != nullptr && (Forced() || !SamePlan(tracker, *plan))) UseKeptWork(tracker, &order, plan);
   plan->planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
-  if (plan->statement != nullptr) Decide(tracker, believed, *plan, node != nullptr, answer);
+  if (plan->statement == nullptr) return;
+  static SetName running[kMaxPlanNodes], fresh[kMaxPlanNodes];
+  NameSets(tracker->changes.note, tracker->plan, running);
+  NameSets(NoteOf(plan->statement), plan->tree, fresh);
+  ShareBeliefs(tracker->plan, running, plan->tree, fresh, believed);
+  Decide(tracker, believed, *plan, node != nullptr, answer);
 }
 
 // Planning takes time, whatever it finds: the next question waits until more has been seen.

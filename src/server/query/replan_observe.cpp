@@ -36,6 +36,15 @@ double RowsSoFar(const Tracker* tracker, int i, bool repeated) {
   return counters.rows > 0 ? Max(seen, refined) : seen;
 }
 
+// The same where the plan has expected as many: no surprise to this plan, but others may be made of a lower figure for
+// the same rows. An extrapolation counts once a share of it was seen, before that it is little more than what was
+// planned.
+double RowsWithinPlan(const Tracker* tracker, int i, double rows) {
+  constexpr double kEnoughSeen = 0.1;
+  double seen = Max(tracker->counters[i].rows, 0);
+  return seen >= kEnoughSeen * rows ? rows : Min(seen, rows);
+}
+
 // Rows per look-up, as far as it has been asked; negative: not known. *enough: they tell of those to come, too.
 double RowsPerLookup(const Tracker* tracker, int i, const NodeKey& key, bool* enough) {
   constexpr uint64_t kEnough = 10;
@@ -83,9 +92,11 @@ int ObserveRows(Tracker* tracker, RowOverride* overrides, int capacity, double* 
     double exact = ExactRows(tracker, i);
     // Of what has no name nobody said whether it is repeated.
     double rows = exact >= 0 ? exact : RowsSoFar(tracker, i, key.repeated || key.key == 0);
-    if (exact < 0 && rows <= node.rows) continue;
-    believed[i] = rows;
+    bool expected = exact < 0 && rows <= node.rows;
+    if (!expected) believed[i] = rows;
     if (key.key == 0) continue;
+    if (expected) rows = RowsWithinPlan(tracker, i, rows);
+    if (expected && rows <= 0) continue;
     AddOverride(overrides, &count, capacity, RowOverride{key.key, key.constants.hash, rows, exact < 0});
   }
   return AddShadowRows(tracker, overrides, count, capacity, believed);

@@ -1,5 +1,7 @@
 #include <boost/test/unit_test.hpp>
+#include <array>
 #include <limits>
+#include <utility>
 
 #include "core/decide/plan_doubt.h"
 
@@ -71,6 +73,34 @@ BOOST_AUTO_TEST_CASE(growth_goes_up_the_tree) {
   double cost = CostUnder(plan, known);
   BOOST_TEST(cost > 150 + 500);
   BOOST_TEST(cost < 150 + 10000);
+}
+
+BOOST_AUTO_TEST_CASE(a_set_has_the_same_rows_in_both_plans) {
+  // Counting the rows is most of both plans' costs: with what each believes of them the new one would be a gain.
+  auto counting = [](double rows, uint64_t inner_set) {
+    PlanTree plan;
+    Add(&plan, -1, ChildRole::kRoot, Operator::kAgg, 1, 1000 + 0.0025 * rows);
+    Add(&plan, 0, ChildRole::kOuter, Operator::kHashJoin, rows, 1000);
+    Add(&plan, 1, ChildRole::kOuter, Operator::kSeqScan, 100, 400);
+    Add(&plan, 1, ChildRole::kInner, Operator::kHash, 100, 400);
+    return std::pair(plan, std::array<SetName, 4>{SetName{}, {7, 1}, {3, 0}, {inner_set, 0}});
+  };
+  auto [running, running_names] = counting(1e8, 4);
+  auto [fresh, fresh_names] = counting(1e7, 5);
+  double believed[] = {-1, 1e8, -1, 50};
+  ShareBeliefs(running, running_names.data(), fresh, fresh_names.data(), believed);
+  BOOST_TEST(believed[0] == -1);
+  BOOST_TEST(believed[1] == 1e7);
+  BOOST_TEST(believed[2] == 100);
+  BOOST_TEST(believed[3] == 50);  // of a set that only the running plan has
+  const double unshared[] = {-1, 1e8, -1, 50};
+  BOOST_TEST(CostUnder(running, unshared) > 5 * fresh.nodes[0].total_cost);
+  BOOST_TEST(CostUnder(running, believed) < 1.2 * fresh.nodes[0].total_cost);
+  // The same set under other constants is another one.
+  believed[1] = 1e8;
+  fresh_names[1].constants = 2;
+  ShareBeliefs(running, running_names.data(), fresh, fresh_names.data(), believed);
+  BOOST_TEST(believed[1] == 1e8);
 }
 
 BOOST_AUTO_TEST_CASE(an_exact_count_stops_the_growth) {
