@@ -82,8 +82,16 @@ class Contender {
   std::map<std::string, std::unique_ptr<pqxx::connection>> sessions_, asking_;
 };
 
+// What a statement may take: so many times stock's time, and so many ms beside it.
+struct Bound {
+  double factor = 1, slack_ms = 0;
+};
+
 struct Contest {  // one statement in one pass
   Answer stock, ours;
+  // Stock's runs of the same statement right after one of ours that had taken more than its bound; then their median is
+  // what that bound is made of.
+  std::vector<Answer> stock_beside;
 };
 
 struct Entrant {  // a statement that both run
@@ -94,9 +102,6 @@ struct Entrant {  // a statement that both run
   std::vector<Answer> by_truth;  // runs on plans made of true rows
 };
 
-// One pass over all entrants, the two servers in turns; which goes first changes from one to the next.
-void RunPass(const Options& options, int pass, Contender* stock, Contender* ours, std::vector<Entrant>* entrants);
-
 // A third server that has been told the true rows of every set of relations that the planner looks at in a statement,
 // with re-planning and the plan guard off: what plans made of them take. Its installation has fault points (--true-rows
 // DIR).
@@ -105,20 +110,29 @@ class Truth {
   Truth(const Options& options, const DataTemplate& data, const std::vector<std::string>& databases, double timeout_ms);
 
   // Counts the sets, each for --count-limit ms at most (what takes longer stays unknown), and runs the statements
-  // twice: rows of groups and look-ups are learned from those.
+  // twice: rows of groups and look-ups are learned from those. With --cache it is done once for the same statements and
+  // the same installation: what was learned is kept there.
   void Learn(const std::vector<Entrant>& entrants);
-  void RunPass(std::vector<Entrant>* entrants);
+  void Run(Entrant* entrant);
   Contender& server() { return *server_; }
   int counted() const { return counted_; }
   int uncounted() const { return uncounted_; }
 
  private:
   void LearnOne(pqxx::connection* connection, const std::string& sql);
+  void Count(const std::string& database, const std::vector<Entrant>& entrants);
+  std::string KeptAs(const std::string& database, const std::vector<Entrant>& entrants) const;  // empty: nowhere
 
   double count_limit_ms_;
+  std::string stage_, cache_;
   std::unique_ptr<Contender> server_;
   int counted_ = 0, uncounted_ = 0;
 };
+
+// One pass over all entrants, the two servers in turns; which goes first changes from one to the next. truth: a third
+// one that runs right after ours, or null.
+void RunPass(const Options& options, int pass, const Bound& bound, Contender* stock, Contender* ours, Truth* truth,
+             std::vector<Entrant>* entrants);
 
 // Totals of a pass of ours and of the same run by truth, over the statements that both ended; prints the largest
 // differences.
@@ -138,10 +152,11 @@ struct PassFigures {
   std::string worst;
   int stock_timeouts = 0, our_timeouts = 0;
   std::vector<std::string> differing, failing, beyond;  // answers that differ, errors, queries above the bound
+  std::vector<std::string> excused;  // above the bound by stock's run of the pass, within it by those right after ours
   double ratio() const { return ours_ms / stock_ms; }
 };
 PassFigures Judge(const Options& options, const std::vector<Entrant>& entrants, size_t pass, double timeout_ms,
-                  double factor, double slack_ms);
+                  const Bound& bound);
 
 // One line per query: stock, every pass of ours with its ratio.
 void PrintPasses(const Options& options, const std::vector<Entrant>& entrants, double timeout_ms);

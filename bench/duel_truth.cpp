@@ -3,17 +3,31 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 
 #include "duel.h"
 
 namespace query_shaper::bench {
 
+namespace fs = std::filesystem;
+
+namespace {
+
+void MixIn(uint64_t* hash, const std::string& text) {  // FNV-1a
+  for (const char c : text) *hash = (*hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+}
+
+}  // namespace
+
 Truth::Truth(const Options& options, const DataTemplate& data, const std::vector<std::string>& databases,
              double timeout_ms)
-    : count_limit_ms_(options.Number("count-limit", 2000)) {
+    : count_limit_ms_(options.Number("count-limit", 2000)),
+      stage_(options.Text("true-rows", "")),
+      cache_(options.Text("cache", "")) {
   const char* const stage = getenv("QUERY_SHAPER_STAGE");
   const std::string before = stage != nullptr ? stage : "";
-  setenv("QUERY_SHAPER_STAGE", options.Text("true-rows", "").c_str(), 1);
+  setenv("QUERY_SHAPER_STAGE", stage_.c_str(), 1);
   server_ = std::make_unique<Contender>(
       options, "truth", true, data, databases, timeout_ms,
       std::vector<std::string>{"query_shaper.replan = off", "query_shaper.regret_limit = 100",
@@ -55,14 +69,32 @@ void Truth::LearnOne(pqxx::connection* connection, const std::string& sql) {
   }
 }
 
-void Truth::Learn(const std::vector<Entrant>& entrants) {
+std::string Truth::KeptAs(const std::string& database, const std::vector<Entrant>& entrants) const {
+  if (cache_.empty()) return "";
+  // What rows are called changes with the extension.
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const auto& file : fs::recursive_directory_iterator(stage_))
+    if (file.path().filename() == "query_shaper.so") MixIn(&hash, ReadText(file.path()));
+  MixIn(&hash, std::to_string(count_limit_ms_));
+  for (const Entrant& entrant : entrants)
+    if (entrant.database == database)
+      for (const std::string& sql : entrant.script) MixIn(&hash, sql);
+  char name[100];
+  std::snprintf(name, sizeof name, "/true-rows-%s-%016lx.json", database.c_str(), static_cast<unsigned long>(hash));
+  return fs::absolute(cache_).string() + name;
+}
+
+void Truth::Count(const std::string& database, const std::vector<Entrant>& entrants) {
   constexpr int kRuns = 2;
   for (const Entrant& entrant : entrants) {
-    pqxx::connection connection(server_->cluster().Connection(entrant.database));
+    if (entrant.database != database) continue;
+    pqxx::connection connection(server_->cluster().Connection(database));
     {
       pqxx::nontransaction transaction(connection);
       transaction.exec("SET statement_timeout = " + std::to_string(static_cast<long>(count_limit_ms_)));
     }
+    const int counted = counted_, uncounted = uncounted_;
+    const double begun_ms = NowMs();
     for (const std::string& sql : entrant.script) {
       try {
         LearnOne(&connection, sql);
@@ -70,15 +102,35 @@ void Truth::Learn(const std::vector<Entrant>& entrants) {
         std::printf("  not counted: %s: %s\n", entrant.name.c_str(), error.what());
       }
     }
-    for (int run = 0; run < kRuns; run++) server_->Run(entrant.database, entrant.script);
+    for (int run = 0; run < kRuns; run++) server_->Run(database, entrant.script);
+    std::printf("  %-28s %d sets counted, %d not, %.1f s\n", entrant.name.c_str(), counted_ - counted,
+                uncounted_ - uncounted, (NowMs() - begun_ms) / 1000);
+    std::fflush(stdout);
   }
-  std::printf("true rows: %d sets counted, %d not\n", counted_, uncounted_);
+}
+
+void Truth::Learn(const std::vector<Entrant>& entrants) {
+  for (const std::string& database : server_->databases()) {
+    const std::string path = KeptAs(database, entrants);
+    if (!path.empty() && fs::exists(path)) {
+      pqxx::connection connection(server_->cluster().Connection(database));
+      pqxx::nontransaction transaction(connection);
+      transaction.exec("SET query_shaper.mode = off");
+      transaction.exec("SELECT query_shaper.import_knowledge(" + transaction.quote(ReadText(path)) + ")");
+      std::printf("true rows of %s: those of %s\n", database.c_str(), path.c_str());
+      continue;
+    }
+    Count(database, entrants);
+    if (path.empty()) continue;
+    server_->Ask(database, "SELECT query_shaper.flush()");
+    const pqxx::result known = server_->Ask(database, "SELECT query_shaper.export_knowledge()::text");
+    std::ofstream(path) << known[0][0].c_str();
+  }
+  if (counted_ + uncounted_ > 0) std::printf("true rows: %d sets counted, %d not\n", counted_, uncounted_);
   std::fflush(stdout);
 }
 
-void Truth::RunPass(std::vector<Entrant>* entrants) {
-  for (Entrant& entrant : *entrants) entrant.by_truth.push_back(server_->Run(entrant.database, entrant.script));
-}
+void Truth::Run(Entrant* entrant) { entrant->by_truth.push_back(server_->Run(entrant->database, entrant->script)); }
 
 TruthFigures JudgeByTruth(const Options& options, const std::vector<Entrant>& entrants, size_t pass, size_t truth_run,
                           double timeout_ms) {

@@ -28,8 +28,9 @@ std::vector<Entrant> Entrants(const std::vector<Template>& templates) {
 // Parameters that repeat: time by the clock, once each.
 bool Repeated(const Options& options, Contender* stock, Contender* ours, double timeout_ms, Json* result) {
   std::vector<Entrant> entrants = Entrants(ReadTemplatesOf(options, "bench/subplans/repeated"));
-  RunPass(options, 0, stock, ours, &entrants);
-  const PassFigures figures = Judge(options, entrants, 0, timeout_ms, 1.1, 100);
+  constexpr Bound kBound = {1.1, 100};
+  RunPass(options, 0, kBound, stock, ours, nullptr, &entrants);
+  const PassFigures figures = Judge(options, entrants, 0, timeout_ms, kBound);
   PrintPasses(options, entrants, timeout_ms);
   PrintEvents(CountEvents(ours));
   double least = 1e300;
