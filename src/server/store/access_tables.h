@@ -2,6 +2,7 @@
 #pragma once
 #include "server/shared_access.h"
 #include "server/shared_state.h"
+#include "server/store/stored_entries.h"
 
 namespace query_shaper {
 
@@ -12,10 +13,7 @@ int64 LoadAccessTable(DatabaseSlot* slot);
 // Entries of this database in shared memory as they stand in the table.
 int64 CleanAccessEntries(Oid database);
 
-struct AccessBatch {
-  AccessEntry* entries;
-  int count;
-};
+using AccessBatch = EntryBatch<AccessEntry>;
 
 // Copies what is dirty, in memory of `context`, and writes it.
 AccessBatch WriteAccessTable(DatabaseSlot* slot, MemoryContext context);

@@ -3,6 +3,7 @@
 #pragma once
 #include "server/shared_needs.h"
 #include "server/shared_state.h"
+#include "server/store/stored_entries.h"
 
 namespace query_shaper {
 
@@ -10,10 +11,7 @@ namespace query_shaper {
 // removed.
 void LoadNeedTable(DatabaseSlot* slot);
 
-struct NeedBatch {
-  NeedEntry* entries;
-  int count;
-};
+using NeedBatch = EntryBatch<NeedEntry>;
 
 // Copies what is dirty, in memory of `context`, and writes it.
 NeedBatch WriteNeedTable(DatabaseSlot* slot, MemoryContext context);

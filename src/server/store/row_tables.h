@@ -3,6 +3,7 @@
 #pragma once
 #include "server/shared_rows.h"
 #include "server/shared_state.h"
+#include "server/store/stored_entries.h"
 
 namespace query_shaper {
 
@@ -15,10 +16,8 @@ int64 CleanRowEntries(Oid database);
 
 // Copies of what is to be written.
 struct RowBatch {
-  RowEntry* rows;
-  int row_count;
-  PlansEntry* plans;
-  int plans_count;
+  EntryBatch<RowEntry> rows;
+  EntryBatch<PlansEntry> plans;
   uint32 changes;  // of the slot, when copied
 };
 
