@@ -86,7 +86,11 @@ void ColdServer::Settle(bool loaded) {
     pqxx::connection connection(Connection());
     pqxx::nontransaction session(connection);
     if (ValueOf(&session, "SELECT count(*) FROM pg_extension WHERE extname = 'query_shaper'") == "0") return;
-    session.exec("SELECT query_shaper.flush()");
+    try {
+      session.exec("SELECT query_shaper.flush()");
+    } catch (const pqxx::sql_error&) {
+      return;  // kept data with the extension of an earlier build, which is made anew
+    }
   }
   // From a database without the extension: what is asked there teaches nothing.
   pqxx::connection connection(cluster_->Connection("postgres"));
