@@ -66,6 +66,12 @@ NodeFlow Progress::FlowOf(const PlanTree& plan, int i, bool whole) const {
       if (role == ChildRole::kOuter || role == ChildRole::kMember) flow.outer_rows += rows_of(child);
     }
   }
+  bool once = link.loop_source < 0 && !link.in_subplan && link.recursion < 0 && state.processes <= 1;
+  if (once && node.op == Operator::kAgg && node.agg == AggStrategy::kHashed) {
+    flow.groups = state.groups > 0 ? state.groups : node.quals > 0 ? std::max(node.groups, state.total) : state.total;
+    flow.room = state.room;
+    flow.out_share = whole || over ? 1 : state.total > 0 ? std::min(state.rows / state.total, 1.0) : 0;
+  }
   return flow;
 }
 

@@ -29,10 +29,13 @@ struct NodeCounters {
   double held_rows = 0;    // rows in the node's hash table or groups in its aggregate
   double memory_kb = 0;
   double batches = 0;    // hash join: batches now; hash aggregate: batches used
+  double to_read = 0;    // hash aggregate: batches that are not read back yet
+  double room = 0;       // hash aggregate: groups that memory holds by its limits of now, 0: not known
   double batch_now = 0;  // hash join: batch in work
   double walked = -1;    // hash aggregate: share of its table that has been looked at for rows; -1: not known
   bool sorted = false;   // sort: sorting is over, rows are coming out
   bool filled = false;   // hash table built, hash aggregate's input read to its end
+  bool spilled = false;  // hash aggregate: rows of groups that it does not hold went to files
   bool ended = false;    // returned its last row at least once
 };
 static_assert(std::is_trivially_copyable_v<NodeCounters>);
@@ -128,6 +131,9 @@ class Progress {
     double log_sd;           // of total
     double processes;        // that share its work
     double seen_units;       // furthest position of a driver
+    double groups;           // hash aggregate: before HAVING, 0 not refined yet
+    double room;             // groups that it holds, 0: as many as its limit lets it
+    double full_after;       // input rows after which it held no more, 0: it holds all
     double work_done, work;  // nominal
     bool started, finished, input_over;
     bool at_bound;  // total is what it cannot exceed
@@ -163,6 +169,8 @@ class Progress {
   double InnerPosition(const PlanTree& plan, int i) const;
   // Share of its leading side that a merge join has read: it ends with that side.
   double LeadingShare(const PlanTree& plan, int i) const;
+  // All groups of a hash aggregate as they look now, before HAVING.
+  double SeenGroups(const NodeCounters& counters, const NodeState& outer, NodeState* state) const;
   // What a join's rows cannot exceed, from its keys; huge where nothing bounds them.
   double JoinBound(const PlanNode& node, const Link& link, double NodeState::*rows) const;
   void CutShort(const PlanTree& plan);

@@ -267,6 +267,26 @@ void Progress::RefineLeaf(const PlanNode& node, const NodeCounters& c, const Lin
   }
 }
 
+double Progress::SeenGroups(const NodeCounters& c, const NodeState& outer, NodeState* state) const {
+  double all = std::max(outer.rows, outer.total);
+  if (!c.spilled) {
+    // What is full now may be given more memory; once all is in, it was enough.
+    state->room = c.filled ? 1e300 : std::max(c.room, c.room > 0 ? c.held_rows : 0.0);
+    return c.filled ? c.held_rows : ExtrapolateGroups(c.held_rows, outer.rows, all);
+  }
+  if (state->full_after <= 0) {
+    state->full_after = outer.rows;
+    state->room = std::max(1.0, c.held_rows);
+  }
+  double groups = ExtrapolateGroups(state->room, state->full_after, all);
+  // Rows go to files by their hash: each file holds about as many groups.
+  double read = c.batches - c.to_read - 1;
+  if (!c.filled || read < 1 || state->rows <= state->room) return groups;
+  double by_files = state->room + (state->rows - state->room) / std::max(read - 0.5, 0.5) * (read + c.to_read);
+  double trust = read / (read + c.to_read);
+  return std::exp(trust * std::log(by_files) + (1 - trust) * std::log(groups));
+}
+
 void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, int i) {
   const PlanNode& node = plan.nodes[i];
   const NodeCounters& c = counters[i];
@@ -328,13 +348,14 @@ void Progress::RefineNode(const PlanTree& plan, const NodeCounters* counters, in
   if (HashesGroups(node) && !looped) {
     double groups = expected;
     if (c.held_rows > 0 && outer.rows > 0) {
-      double refined =
-          c.filled ? c.held_rows : ExtrapolateGroups(c.held_rows, outer.rows, std::max(outer.rows, outer.total));
-      double trust = c.filled && c.batches <= 1 ? 1 : input / (input + 0.2);
+      double refined = SeenGroups(c, outer, &state);
+      double trust = input / (input + 0.2);
+      if (c.filled) trust = !c.spilled || c.batches <= 1 ? 1 : std::max(trust, 1 - 0.5 * c.to_read / c.batches);
       groups = std::exp(trust * std::log(refined + 1) + (1 - trust) * std::log(expected + 1)) - 1;
       groups = std::max(groups, c.held_rows);
     }
     groups = std::min(groups, std::max(1.0, outer.total));
+    state.groups = groups;
     if (node.quals > 0) {
       // A HAVING filter keeps some of them. The table is walked in an order that has nothing to do with it.
       const double most = groups;

@@ -25,7 +25,10 @@ constexpr double kSpillNsPerByte = 1;    // written and read back
 constexpr double kWriteNsPerByte = 0.5;  // of a sort's runs
 constexpr double kSortTupleBytes = 24;   // of a sort's array, per row
 constexpr double kTupleHeadBytes = 32;   // of a row in memory, its header and its chunk's
-constexpr double kMergeNs = 20;          // per row of one merge pass, beside its comparisons
+constexpr double kGroupBytes = 64;       // of a hash aggregate's table, per group, beside the row
+constexpr double kReadBackNs = 150;      // per row that a hash aggregate has set aside
+constexpr double kReadNsPerByte = 0.5;
+constexpr double kMergeNs = 20;  // per row of one merge pass, beside its comparisons
 constexpr double kMergeNsPerByte = 0.2;
 constexpr double kMergeBufferKb = 264;  // of every run that is being merged
 constexpr double kReadPageNs = 12000;   // a page that is not in shared buffers but mostly in the kernel's cache
@@ -120,11 +123,6 @@ OperatorCost CostOf(const PlanNode& node) {
   }
 }
 
-bool TakesAll(const PlanNode& node) {
-  return node.op == Operator::kHash || node.op == Operator::kSort ||
-         (node.op == Operator::kAgg && (node.agg == AggStrategy::kHashed || node.agg == AggStrategy::kMixed));
-}
-
 // A sort (of a Sort node, or inside an aggregate) that does not fit into memory: it sorts a run whenever memory is
 // full, while its input comes; what is left for the end is merging.
 struct External {
@@ -150,7 +148,7 @@ External ExternalSort(const PlanNode& node, double rows, double row_bytes) {
 // go on to the next one, for which the rows are taken apart.
 double CompareNs(const PlanNode& node, double n) {
   double width = 1 + std::min(node.width, 200) / 100.0;
-  double ns = kCompareNs * width;
+  double ns = kCompareNs * width + node.compare_ns;
   if (node.keys <= 1) return ns;
   if (node.leading_values < 1) return ns * (1 + 0.3 * (node.keys - 1));
   double depth = std::log2(std::max(n, 2.0));
@@ -174,10 +172,40 @@ double MergeNs(const PlanNode& node, const External& sort) {
 
 // Bytes beyond the node's memory limit go to temporary files and come back once.
 double SpillNs(const PlanNode& node, double rows) {
-  if (!TakesAll(node) || node.op == Operator::kSort || node.memory_limit_kb <= 0) return 0;
+  if (node.op != Operator::kHash || node.memory_limit_kb <= 0) return 0;
   double bytes = rows * (node.width + 24.0);
-  if (node.op == Operator::kAgg) bytes = std::min(bytes, node.groups * (node.width + 64.0));
   return bytes > node.memory_limit_kb * 1024 ? bytes * kSpillNsPerByte : 0;
+}
+
+// Groups that a hash aggregate holds in memory.
+double RoomOf(const PlanNode& node, const NodeFlow& flow) {
+  if (flow.room > 0) return flow.room;
+  return node.memory_limit_kb > 0 ? node.memory_limit_kb * 1024 / (node.width + kGroupBytes) : 1e300;
+}
+
+// Of the first `rows` that a hash aggregate takes in, those it sets aside: from when its memory is full, whatever
+// belongs to no group held. Groups are taken for equally large: n rows show G (1 - exp(-n / G)) of G.
+double RowsSetAside(const NodeFlow& flow, double room, double rows) {
+  double groups = flow.groups;
+  if (groups <= room || groups <= 0) return 0;
+  double full_after = -groups * std::log1p(-room / groups);
+  return std::max(0.0, rows - full_after) * (1 - room / groups);
+}
+
+double AggregateNs(const PlanNode& node) {
+  return kAggregateNs * node.aggregates + (node.agg == AggStrategy::kPlain ? 0 : kKeyNs * node.keys);
+}
+
+// Nanoseconds in which the rows set aside are read back and grouped, by the share of its output that is out.
+double GroupSetAside(const PlanNode& node, const NodeFlow& flow) {
+  double room = RoomOf(node, flow);
+  double rows = RowsSetAside(flow, room, flow.outer_rows);
+  if (rows <= 0) return 0;
+  double held = room / flow.groups;  // come out before the first row is read back
+  double share = std::clamp((flow.out_share - held) / (1 - held), 0.0, 1.0);
+  double per_row =
+      CostOf(node).outer + AggregateNs(node) + kReadBackNs + kReadNsPerByte * (node.width + kTupleHeadBytes);
+  return share * rows * per_row;
 }
 
 }  // namespace
@@ -186,9 +214,10 @@ double InputWork(const PlanNode& node, const NodeFlow& flow) {
   OperatorCost cost = CostOf(node);
   double per_row = cost.outer;
   if (node.op == Operator::kAgg || node.op == Operator::kWindowAgg) {
-    per_row += kAggregateNs * node.aggregates + (node.agg == AggStrategy::kPlain ? 0 : kKeyNs * node.keys);
+    per_row += AggregateNs(node);
     External sort = SortOfInput(node, flow.outer_rows);
-    if (sort.run_rows > 0) per_row += kCompareNs * std::log2(sort.run_rows) * std::max<int>(1, node.sorted_inputs);
+    if (sort.run_rows > 0)
+      per_row += (kCompareNs + node.compare_ns) * std::log2(sort.run_rows) * std::max<int>(1, node.sorted_inputs);
   } else if (node.op == Operator::kHash) {
     per_row += 0.4 * node.width;
   } else if (node.op == Operator::kSort) {
@@ -204,6 +233,8 @@ double InputWork(const PlanNode& node, const NodeFlow& flow) {
   double tested = node.op == Operator::kSeqScan || node.op == Operator::kSampleScan ? flow.outer_rows : 0;
   double ns = cost.loop * flow.loops + per_row * flow.outer_rows + cost.inner * flow.inner_rows + page * flow.pages +
               kQualNs * node.quals * tested + SpillNs(node, flow.outer_rows);
+  if (flow.groups > 0)
+    ns += RowsSetAside(flow, RoomOf(node, flow), flow.outer_rows) * kWriteNsPerByte * (node.width + kTupleHeadBytes);
   return ns * 1e-6;
 }
 
@@ -214,7 +245,7 @@ double OutputWork(const PlanNode& node, const NodeFlow& flow) {
     External sort = SortOf(node, flow.outer_rows / std::max(1.0, flow.loops));
     if (sort.run_rows > 0) per_row += MergeNs(node, sort);
   }
-  return per_row * flow.out_rows * 1e-6;
+  return (per_row * flow.out_rows + (flow.groups > 0 ? GroupSetAside(node, flow) : 0)) * 1e-6;
 }
 
 double BlindWork(const PlanNode& node, double input_rows) {
@@ -233,8 +264,9 @@ double BlindWork(const PlanNode& node, double input_rows) {
   if (node.op == Operator::kAgg && node.distinct_input) {
     double sorts = std::max<int>(1, node.sorted_inputs);
     External sort = SortOfInput(node, n);
-    if (sort.run_rows <= 0) return kCompareNs * n * std::log2(n) * sorts * 1e-6;
-    return n * (1 + sort.passes) * (kMergeNs + kCompareNs * std::log2(sort.order)) * sorts * 1e-6;
+    double compare = kCompareNs + node.compare_ns;
+    if (sort.run_rows <= 0) return compare * n * std::log2(n) * sorts * 1e-6;
+    return n * (1 + sort.passes) * (kMergeNs + compare * std::log2(sort.order)) * sorts * 1e-6;
   }
   return 0;
 }

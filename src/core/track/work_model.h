@@ -17,12 +17,16 @@ struct NodeFlow {
   double inner_rows = 0;
   double out_rows = 0;
   double pages = 0;
+  double groups = 0;     // hash aggregate: in all, before HAVING; 0: not to be judged
+  double room = 0;       // groups that its memory holds; 0: as many as its limit lets it
+  double out_share = 0;  // of what it will give out
 };
 
 // What a node does while it takes its input in; for blocking nodes this falls into the feeding pipeline.
 double InputWork(const PlanNode& node, const NodeFlow& flow);
 
-// What it does while it gives rows out.
+// What it does while it gives rows out. A hash aggregate that did not hold all groups reads the rows of the others back
+// and groups them then.
 double OutputWork(const PlanNode& node, const NodeFlow& flow);
 
 // Work between the last input and the first output during which no counter moves (sort, DISTINCT inside an aggregate).

@@ -57,6 +57,8 @@ void ReadHashJoin(const HashJoinState* join, NodeCounters* counters) {
   counters->memory_kb = Sane(static_cast<double>(table->spaceUsed) / 1024, 1e12);
 }
 
+constexpr double kManyGroups = 1000;
+
 // The table is walked downwards from where its iterator was set.
 double WalkedOf(const AggStatePerHashData* hash) {
   const TupleHashIterator& iterator = hash->hashiter;
@@ -71,13 +73,23 @@ void ReadAgg(const AggState* agg, NodeCounters* counters) {
   counters->filled = agg->table_filled;
   counters->held_rows = Sane(static_cast<double>(agg->hash_ngroups_current), 1e15);
   counters->batches = Sane(agg->hash_batches_used, 1e7);
-  if (agg->table_filled && agg->num_hashes == 1 && !agg->hash_ever_spilled)
-    counters->walked = WalkedOf(&agg->perhash[0]);
+  if (agg->num_hashes == 1) {
+    counters->spilled = agg->hash_ever_spilled;
+    counters->to_read = Min(Sane(list_length(agg->hash_batches), 1e7), counters->batches);
+    if (agg->table_filled && !agg->hash_ever_spilled) counters->walked = WalkedOf(&agg->perhash[0]);
+  }
   double bytes = 0;
   if (agg->hash_metacxt) bytes += static_cast<double>(agg->hash_metacxt->mem_allocated);
   if (agg->hashcontext && agg->hashcontext->ecxt_per_tuple_memory)
     bytes += static_cast<double>(agg->hashcontext->ecxt_per_tuple_memory->mem_allocated);
   counters->memory_kb = Sane(bytes / 1024, 1e12);
+  if (agg->num_hashes == 1 && !agg->hash_ever_spilled) {
+    counters->room = Sane(static_cast<double>(agg->hash_ngroups_limit), 1e15);
+    // What a group takes shows when there are many.
+    if (counters->held_rows >= kManyGroups && bytes > 0)
+      counters->room =
+          Min(counters->room, counters->held_rows * Sane(static_cast<double>(agg->hash_mem_limit), 1e15) / bytes);
+  }
 }
 
 // Nodes below a subplan's top are counted throughout until they have ended this often, then in one tick of so many.

@@ -6,9 +6,12 @@
 extern "C" {
 #include "access/htup_details.h"
 #include "catalog/pg_statistic.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/pg_locale.h"
 #include "utils/syscache.h"
 }
 
@@ -171,6 +174,26 @@ bool AnyClauseUnique(const PlannedStmt* statement, const Plan* join, const List*
 }
 
 }  // namespace
+
+double CompareNs(Oid type, Oid collation) {
+  constexpr double kByReferenceNs = 8, kTextNs = 15, kLocaleNs = 45;
+  switch (type) {
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+    case NAMEOID:
+      return !OidIsValid(collation) || lc_collate_is_c(collation) ? kTextNs : kLocaleNs;
+    default:
+      return get_typbyval(type) ? 0 : kByReferenceNs;
+  }
+}
+
+double CompareNsOf(const struct Sort* sort) {
+  int place = sort->sortColIdx[0];
+  if (place < 1 || place > list_length(sort->plan.targetlist)) return 0;
+  auto* entry = static_cast<const TargetEntry*>(list_nth(sort->plan.targetlist, place - 1));
+  return CompareNs(exprType(reinterpret_cast<const Node*>(entry->expr)), sort->collations[0]);
+}
 
 double LeadingValues(const PlannedStmt* statement, const struct Sort* sort) {
   return sort->numCols > 1 ? PlanColumnValues(statement, &sort->plan, sort->sortColIdx[0], 0) : 0;

@@ -16,4 +16,11 @@ bool OuterKeyIsUnique(const PlannedStmt* statement, const Plan* join);
 // Distinct values of the sort's first key, by the last ANALYZE; 0: not known, or there is no other key to go on with.
 double LeadingValues(const PlannedStmt* statement, const struct Sort* sort);
 
+// What a comparison of two values takes beyond that of two numbers, in the units of core/track/work_model: measured on
+// half a million values of each kind, of texts with and without a common beginning.
+double CompareNs(Oid type, Oid collation);
+
+// The same of a sort's first key.
+double CompareNsOf(const struct Sort* sort);
+
 }  // namespace query_shaper

@@ -11,6 +11,7 @@ extern "C" {
 #include "executor/nodeHash.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "storage/buf_internals.h"
 #include "utils/lsyscache.h"
@@ -33,6 +34,7 @@ struct ExpressionFacts {
   Reader* reader;
   int aggregates;
   int sorted_inputs;
+  double compare_ns;  // of the dearest of them
   int subplans[16];
   int subplan_count;
 };
@@ -42,7 +44,13 @@ bool WalkExpression(Node* node, ExpressionFacts* facts) {
   if (IsA(node, Aggref)) {
     Aggref* call = reinterpret_cast<Aggref*>(node);
     ++facts->aggregates;
-    if (call->aggdistinct != NIL || (call->aggorder != NIL && call->aggkind == AGGKIND_NORMAL)) ++facts->sorted_inputs;
+    List* order = call->aggdistinct != NIL ? call->aggdistinct : call->aggorder;
+    if (call->aggdistinct != NIL || (order != NIL && call->aggkind == AGGKIND_NORMAL)) {
+      ++facts->sorted_inputs;
+      const TargetEntry* key = get_sortgroupclause_tle(linitial_node(SortGroupClause, order), call->args);
+      auto* value = reinterpret_cast<Node*>(key->expr);
+      facts->compare_ns = Max(facts->compare_ns, CompareNs(exprType(value), exprCollation(value)));
+    }
   } else if (IsA(node, WindowFunc)) {
     ++facts->aggregates;
   } else if (IsA(node, SubPlan) && facts->subplan_count < static_cast<int>(lengthof(facts->subplans))) {
@@ -306,11 +314,16 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
       node->inner_unique = reinterpret_cast<const Join*>(plan)->inner_unique;
       node->outer_unique = OuterKeyIsUnique(reader->statement, plan);
     }
-    if (IsA(plan, Sort)) node->leading_values = LeadingValues(reader->statement, reinterpret_cast<const Sort*>(plan));
+    if (IsA(plan, Sort)) {
+      auto* sort = reinterpret_cast<const Sort*>(plan);
+      node->leading_values = LeadingValues(reader->statement, sort);
+      node->compare_ns = CompareNsOf(sort);
+    }
     node->aggregates = static_cast<int16_t>(facts.aggregates);
     if (node->op == Operator::kAgg && facts.sorted_inputs > 0) {
       node->distinct_input = true;
       node->sorted_inputs = static_cast<int16_t>(facts.sorted_inputs);
+      node->compare_ns = facts.compare_ns;
       if (node->memory_limit_kb <= 0) node->memory_limit_kb = work_mem;
     }
   }

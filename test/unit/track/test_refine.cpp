@@ -268,6 +268,48 @@ BOOST_AUTO_TEST_CASE(groups_that_having_keeps_are_extrapolated_from_the_table_wa
   }
 }
 
+// 400,000 groups of a million rows, of which memory holds 100,000: the others lie in eight files.
+BOOST_AUTO_TEST_CASE(groups_beyond_memory_are_extrapolated_from_when_it_was_full) {
+  PlanTree plan;
+  PlanNode& groups = AddNode(&plan, -1, ChildRole::kRoot, Operator::kAgg, 150000);
+  groups.agg = AggStrategy::kHashed;
+  groups.groups = 150000;
+  groups.memory_limit_kb = 8192;
+  SetRelation(&AddNode(&plan, 0, ChildRole::kOuter, Operator::kSeqScan, 1e6), 1e6, 10000);
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  counters[0].rows = 0;
+  counters[0].batches = 1;
+  counters[1].total_units = 10000;
+  // 115,000 rows show 100,000 of 400,000 equal groups.
+  counters[0].held_rows = 1e5;
+  counters[0].spilled = true;
+  for (double share : {0.115, 0.4, 0.8}) {
+    counters[1].rows = 1e6 * share;
+    counters[1].done_units = 10000 * share;
+    progress->Update(plan, counters, At(1000 * share));
+  }
+  BOOST_TEST(Refined(*progress, 0) > 200000);
+  BOOST_TEST(Refined(*progress, 0) < 400000);
+  counters[1].rows = 1e6;
+  counters[1].done_units = 10000;
+  counters[1].ended = true;
+  counters[0].filled = true;
+  counters[0].batches = 9;
+  counters[0].to_read = 8;
+  counters[0].rows = 1e5;
+  const double left = progress->Update(plan, counters, At(1100)).eta_ms;
+  BOOST_TEST(left > 100);
+  // They turn out to hold fewer.
+  counters[0].to_read = 1;
+  counters[0].rows = 1e5 + 7e4;
+  counters[0].held_rows = 1e4;
+  progress->Update(plan, counters, At(1300));
+  BOOST_TEST(Refined(*progress, 0) > 170000);
+  BOOST_TEST(Refined(*progress, 0) < 210000);
+}
+
 BOOST_AUTO_TEST_CASE(what_runs_teach_is_expected_of_the_next) {
   PlanTree plan = JoinPlan();
   Pace pace;

@@ -82,6 +82,51 @@ BOOST_AUTO_TEST_CASE(only_aggregates_that_sort_wait_for_it) {
   BOOST_TEST(BlindWork(node, 1e7) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(groups_beyond_memory_are_read_back_while_rows_come_out) {
+  PlanNode node;
+  node.op = Operator::kAgg;
+  node.agg = AggStrategy::kHashed;
+  node.keys = 2;
+  node.width = 20;
+  node.memory_limit_kb = 8192;  // a hundred thousand groups
+  NodeFlow flow = Rows(6e5, 2e5);
+  flow.out_share = 1;
+  const double unjudged = OutputWork(node, flow);
+  flow.groups = 5e4;
+  BOOST_TEST(OutputWork(node, flow) == unjudged);
+  flow.groups = 2e5;
+  const double all = OutputWork(node, flow);
+  BOOST_TEST(all > 1.5 * unjudged);
+  BOOST_TEST(InputWork(node, flow) > InputWork(node, Rows(6e5, 2e5)));
+  // Those that memory holds come out before anything is read back.
+  flow.out_rows = 8e4;
+  flow.out_share = 0.4;
+  BOOST_TEST(OutputWork(node, flow) == 0.4 * unjudged, boost::test_tools::tolerance(1e-6));
+  flow.out_rows = 1.6e5;
+  flow.out_share = 0.8;
+  BOOST_TEST(OutputWork(node, flow) > 0.5 * all);
+  BOOST_TEST(OutputWork(node, flow) < 0.8 * all);
+  // With room for all of them nothing is set aside, whatever the plan's limit.
+  flow.room = 3e5;
+  BOOST_TEST(OutputWork(node, flow) == 0.8 * unjudged, boost::test_tools::tolerance(1e-6));
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_are_dear_to_compare_make_a_sort_dear) {
+  PlanNode sort = SortNode(1e6);
+  const double numbers = BlindWork(sort, 5e5);
+  sort.compare_ns = 15;
+  BOOST_TEST(BlindWork(sort, 5e5) > 3 * numbers);
+  BOOST_TEST(InputWork(sort, Rows(5e5, 5e5)) == InputWork(SortNode(1e6), Rows(5e5, 5e5)));
+  PlanNode distinct;
+  distinct.op = Operator::kAgg;
+  distinct.agg = AggStrategy::kPlain;
+  distinct.distinct_input = true;
+  distinct.sorted_inputs = 1;
+  const double plain = BlindWork(distinct, 5e5);
+  distinct.compare_ns = 15;
+  BOOST_TEST(BlindWork(distinct, 5e5) > 3 * plain);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace query_shaper
