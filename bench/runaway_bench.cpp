@@ -193,7 +193,8 @@ Verdict RunRunaway(const Options& options) {
     early += what == "cancel advised" || what == "pause advised" ? count : 0;
   ours.Ask(kDatabase, "SELECT query_shaper.train()");
   course.Remember();
-  ours.Ask(kDatabase, "CALL grow()");
+  const int growths = static_cast<int>(options.Number("growths", 3));
+  for (int growth = 0; growth < growths; growth++) ours.Ask(kDatabase, "CALL grow()");
 
   int runaways = 0, flagged = 0, in_time = 0, others = 0, false_flags = 0;
   std::vector<std::pair<std::string, double>> stoppable;  // statement, time it takes

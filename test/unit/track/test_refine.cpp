@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(rows_that_a_merge_join_reads_again_are_not_more_rows) {
   auto progress = std::make_unique<Progress>();
   progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
   NodeCounters counters[kMaxPlanNodes];
-  for (double share : {0.2, 0.5, 0.8, 0.95}) {
+  for (double share : {0.02, 0.05, 0.2, 0.5, 0.8, 0.95}) {
     counters[1].rows = 1000 * share;
     counters[3].rows = 10000 * share;
     // Each inner row is read ten times.
@@ -187,6 +187,20 @@ BOOST_AUTO_TEST_CASE(rows_that_a_merge_join_reads_again_are_not_more_rows) {
     BOOST_TEST(Refined(*progress, 0) > 0.8e5);
     BOOST_TEST(Refined(*progress, 0) < 1.25e5);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_inner_side_of_a_merge_join_of_many_ends_with_the_outer_one) {
+  PlanTree plan = RewoundPlan(1e5);
+  plan.nodes[2].rows = plan.nodes[3].rows = plan.nodes[3].relation_rows = 1e5;
+  auto progress = std::make_unique<Progress>();
+  progress->Begin(plan, Guess(1000, 1), nullptr, nullptr);
+  NodeCounters counters[kMaxPlanNodes];
+  // Nine tenths of its keys are beyond the last one of the outer side.
+  counters[1].rows = 900;
+  counters[3].rows = 9000;
+  counters[0].rows = counters[2].rows = 9e4;
+  progress->Update(plan, counters, At(900));
+  BOOST_TEST(Refined(*progress, 3) < 2e4);
 }
 
 BOOST_AUTO_TEST_CASE(inner_rows_without_partners_do_not_refute_a_merge_join_of_many) {
