@@ -6,12 +6,13 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use POSIX ();
 use QueryShaperNode;
 
 my $queries = $ENV{QUERY_SHAPER_LEAK_QUERIES} // 3000;
 my $kills = $ENV{QUERY_SHAPER_LEAK_KILLS} // 2;
 my $clients = 8;
-my $node = new_node('leaks', 'query_shaper.min_cost = 0', 'query_shaper.tick_interval = 1ms', "query_shaper.memory_pool = '24MB'",
+my $node = new_node('leaks', 'query_shaper.min_cost = 0', 'query_shaper.tick_interval = 1ms', "query_shaper.memory_pool = '3MB'",
 	'query_shaper.admission = on', 'query_shaper.admission_min_time = 0', 'query_shaper.admission_timeout = 50ms', 'jit = off', 'log_statement = none',
 	'restart_after_crash = on', 'fsync = off');
 $node->start;
@@ -20,28 +21,37 @@ load_table($node, 'postgres');
 srand(1);
 
 my $folder = PostgreSQL::Test::Utils::tempdir;
-my %scripts = (
-	sort => "\\set n random(100, 30000)\nSELECT count(*) FROM (SELECT v, id FROM sample WHERE id < :n ORDER BY v DESC OFFSET 0) s;\n",
-	group => "SELECT count(*) FROM (SELECT id, count(*) FROM sample GROUP BY id OFFSET 0) s;\n",
-	join => "SELECT count(*) FROM sample a JOIN sample b USING (id) WHERE a.k = b.k;\n",
-	error => "DO \$\$ BEGIN PERFORM count(*) FROM (SELECT 1 / (id - 15000) AS x FROM sample ORDER BY v, x OFFSET 0) s; EXCEPTION WHEN division_by_zero THEN NULL; END \$\$;\n",
-	cursor => "BEGIN;\nDECLARE c CURSOR FOR SELECT * FROM sample ORDER BY v;\nFETCH 5 FROM c;\nSAVEPOINT s;\nDECLARE d CURSOR FOR SELECT * FROM sample ORDER BY v DESC;\nFETCH 5 FROM d;\nROLLBACK TO s;\nCOMMIT;\n");
-my @files;
-for my $name (sort keys %scripts)
+
+# Of a session's script: how many rows is drawn evenly over the powers, so that most are short.
+sub rows { return int(300 * 100**rand()); }
+my @kinds = (
+	sub { return sprintf 'SELECT count(*) FROM (SELECT v, id FROM sample WHERE id < %d ORDER BY v DESC OFFSET 0) s;', rows() },
+	sub { return sprintf 'SELECT count(*) FROM (SELECT id, count(*) FROM sample WHERE id < %d GROUP BY id OFFSET 0) s;', rows() },
+	sub { return sprintf 'SELECT count(*) FROM sample a JOIN sample b USING (id) WHERE a.k = b.k AND a.id < %d;', rows() },
+	sub { return 'SELECT count(*) FROM (SELECT 1 / (id - 15000) AS x FROM sample ORDER BY v, x OFFSET 0) s;' },
+	sub {
+		my $n = rows();
+		return "BEGIN;\nDECLARE c CURSOR FOR SELECT * FROM sample WHERE id < $n ORDER BY v;\nFETCH 5 FROM c;\nSAVEPOINT s;\n"
+		  . "DECLARE d CURSOR FOR SELECT * FROM sample WHERE id < $n ORDER BY v DESC;\nFETCH 5 FROM d;\nROLLBACK TO s;\nCOMMIT;";
+	});
+
+sub write_script
 {
-	my $file = "$folder/$name.sql";
+	my ($number) = @_;
+	my $file = "$folder/$number.sql";
 	open(my $out, '>', $file) or die $!;
-	print $out $scripts{$name};
+	print $out $kinds[ int(rand(@kinds)) ]->(), "\n" for 1 .. 400;
 	close $out;
-	push @files, '-f', $file;
+	return $file;
 }
+my @files = map { write_script($_) } 1 .. 3 * $clients;
 
 sub executed { return $node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = 'reservations_total'"); }
 
 sub quiet
 {
 	my ($when) = @_;
-	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pgbench'"), "$when: all is over");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'load'"), "$when: all is over");
 	# What is asked with is tracked itself.
 	is($node->safe_psql('postgres', "SET query_shaper.mode = off; SELECT reserved || ' ' || waiting FROM query_shaper.pool WHERE resource = 'memory'"),
 		'0 0', "$when: nothing is reserved, nobody waits");
@@ -49,40 +59,62 @@ sub quiet
 	is($node->safe_psql('postgres', "SET query_shaper.mode = off; SELECT sum(reserved) FROM query_shaper.pool"), 0, "$when: nor workers or requests");
 }
 
-# Until it is enough; pgbench ends with the first client that was ended, and is started again.
+# One session after the other: psql goes on after errors and cancels, and ends with its connection.
+sub start_session
+{
+	my $file = $files[ int(rand(@files)) ];
+	my $pid = fork() // die "could not fork: $!";
+	return $pid if $pid;
+	$ENV{PGAPPNAME} = 'load';
+	open(STDIN, '<', '/dev/null');
+	open(STDOUT, '>', '/dev/null');
+	open(STDERR, '>&', \*STDOUT);
+	exec('psql', '-X', '-q', '-h', $node->host, '-p', $node->port, '-f', $file, 'postgres') or POSIX::_exit(1);
+}
+
+# Until it is enough, harm is done again and again, with so many sessions at work.
 sub load
 {
 	my ($enough, $harm) = @_;
-	my $rounds = 0;
+	my %sessions;
 	until ($enough->())
 	{
-		my $out = '';
-		local $ENV{PGAPPNAME} = 'pgbench';
-		my $run = IPC::Run::start(
-			[ 'pgbench', '-n', '-c', $clients, '-j', 2, '-T', 5, '--random-seed', ++$rounds, '-h', $node->host, '-p', $node->port, @files, 'postgres' ],
-			'<', \undef, '>', \$out, '2>', \$out, IPC::Run::timeout(600));
-		$ENV{PGAPPNAME} = 'harm';
-		while ($run->pumpable)
+		for my $pid (keys %sessions)
 		{
-			$harm->();
-			eval { $run->pump_nb };
+			delete $sessions{$pid} if waitpid($pid, POSIX::WNOHANG()) != 0;
 		}
-		eval { $run->finish };
+		while (keys %sessions < $clients) { $sessions{ start_session() } = 1 }
+		$harm->();
 	}
+	$node->psql('postgres', "SET query_shaper.mode = off; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'load'");
+	waitpid($_, 0) for keys %sessions;
 }
 
-# Cancels and ends sessions at random.
+# Cancels and ends sessions at random for some seconds, from one session: a new one for each would take the time of the load.
 sub harm
 {
-	my $what = rand() < 0.9 ? 'pg_cancel_backend' : 'pg_terminate_backend';
-	$node->psql('postgres', "SET query_shaper.mode = off; SELECT $what(pid) FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY random() LIMIT 2");
+	my ($seconds) = @_;
+	$node->psql('postgres', <<"EOT");
+SET query_shaper.mode = off;
+DO \$\$
+DECLARE
+	finish timestamptz := clock_timestamp() + interval '$seconds s';
+BEGIN
+	WHILE clock_timestamp() < finish LOOP
+		PERFORM pg_stat_clear_snapshot();
+		PERFORM CASE WHEN random() < 0.95 THEN pg_cancel_backend(pid) ELSE pg_terminate_backend(pid) END
+			FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'load' ORDER BY random() LIMIT 2) s;
+		PERFORM pg_sleep(0.1 * random());
+	END LOOP;
+END \$\$;
+EOT
 }
 
 # kill -9 makes the server begin anew.
 sub kill_one
 {
 	my $pid = '';
-	$node->psql('postgres', "SET query_shaper.mode = off; SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY random() LIMIT 1", stdout => \$pid);
+	$node->psql('postgres', "SET query_shaper.mode = off; SELECT pid FROM pg_stat_activity WHERE application_name = 'load' ORDER BY random() LIMIT 1", stdout => \$pid);
 	return 0 unless $pid =~ /^\d+$/;
 	return kill 9, $pid;
 }
@@ -91,13 +123,14 @@ my $killed = 0;
 load(
 	sub { return $killed >= $kills },
 	sub {
-		harm();
-		$killed += kill_one() if $killed < $kills && rand() < 0.05;
+		harm(rand());
+		$killed += kill_one() if $killed < $kills;
+		$node->poll_query_until('postgres', 'SELECT true');
 	});
 ok(launcher_ready($node), 'the launcher is back');
 quiet("after kill -9 of $killed sessions");
 
-load(sub { return executed() >= $queries }, \&harm);
+load(sub { return executed() >= $queries }, sub { harm(3) });
 note(executed() . ' reservations');
 quiet('after cancels and ended sessions');
 cmp_ok($node->safe_psql('postgres', "SELECT value FROM query_shaper.metrics WHERE name = 'queued_total'"), '>', 0, 'some had waited in line');
