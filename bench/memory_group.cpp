@@ -1,6 +1,8 @@
 #include "memory_group.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -34,10 +36,16 @@ void MemoryGroup::TakeServer(const Cluster& cluster) {
 }
 
 void MemoryGroup::LetGo() {
-  std::ifstream members(path_ / "cgroup.procs");
-  for (std::string pid; members >> pid;) {
-    std::ofstream out("/sys/fs/cgroup/memory/cgroup.procs");
-    out << pid << std::flush;
+  // What is moved may be forking: until nobody is left.
+  for (int tries = 0; tries < 100; tries++) {
+    std::ifstream members(path_ / "cgroup.procs");
+    bool any = false;
+    for (std::string pid; members >> pid; any = true) {
+      std::ofstream out("/sys/fs/cgroup/memory/cgroup.procs");
+      out << pid << std::flush;
+    }
+    if (!any) return;
+    usleep(20000);
   }
 }
 
@@ -54,6 +62,29 @@ void MemoryGroup::Write(const std::string& file, const std::string& text) {
   std::ofstream out(path_ / file);
   out << text << std::flush;
   if (!out) throw std::runtime_error("could not write " + (path_ / file).string());
+}
+
+DiskGroup::DiskGroup(const std::string& name, const Cluster& cluster, double mb_per_second)
+    : path_("/sys/fs/cgroup/blkio/" + name) {
+  struct stat data = {};
+  if (stat((cluster.dir() + "/data").c_str(), &data) != 0 || !fs::create_directory(path_))
+    throw std::runtime_error("could not make " + path_.string());
+  const auto write = [&](const char* file, const std::string& text) {
+    std::ofstream out(path_ / file);
+    out << text << std::flush;
+    if (!out) throw std::runtime_error("could not write " + (path_ / file).string());
+  };
+  // Of the whole disk: partitions have no limit of their own.
+  write("blkio.throttle.read_bps_device",
+        std::to_string(major(data.st_dev)) + ":0 " + std::to_string(static_cast<long long>(mb_per_second * 1048576)));
+  const int postmaster = PostmasterOf(cluster);
+  write("cgroup.procs", std::to_string(postmaster));
+  for (const int pid : ChildrenOf(postmaster)) write("cgroup.procs", std::to_string(pid));
+}
+
+DiskGroup::~DiskGroup() {
+  std::error_code ignored;
+  for (int i = 0; i < 100 && !fs::remove(path_, ignored); i++) usleep(100000);
 }
 
 int PostmasterOf(const Cluster& cluster) {

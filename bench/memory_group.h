@@ -29,6 +29,19 @@ class MemoryGroup {
   std::filesystem::path path_;
 };
 
+// Reads of a server's processes from the disk of its data take no more than so many MB a second (blkio, v1): a volume
+// as clouds rent them. What the kernel writes back by itself counts for nobody.
+class DiskGroup {
+ public:
+  DiskGroup(const std::string& name, const Cluster& cluster, double mb_per_second);
+  ~DiskGroup();
+  DiskGroup(const DiskGroup&) = delete;
+  DiskGroup& operator=(const DiskGroup&) = delete;
+
+ private:
+  std::filesystem::path path_;
+};
+
 int PostmasterOf(const Cluster& cluster);
 std::vector<int> ChildrenOf(int parent);
 
