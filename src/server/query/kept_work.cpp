@@ -69,11 +69,13 @@ KeptWork* AddWork(Collection* collection, KeptKind kind, PlanState* source, cons
 }
 
 void CollectHash(Collection* collection, HashJoinState* join) {
-  constexpr int kBuildHashTable = 1;  // HJ_BUILD_HASHTABLE of nodeHashjoin.c
+  constexpr int kBuildHashTable = 1, kNeedNewBatch = 6;  // HJ_* of nodeHashjoin.c
   HashJoinTable table = join->hj_HashTable;
   if (table == nullptr || join->hj_JoinState == kBuildHashTable || table->parallel_state != nullptr ||
       table->curbatch != 0)
     return;
+  // Files that no outer row asks for are thrown away without being counted as the batch in work.
+  if (join->hj_JoinState == kNeedNewBatch && table->nbatch > 1) return;
   PlanState* hash = innerPlanState(&join->js.ps);
   (void)AddWork(collection, KeptKind::kHash, &join->js.ps, hash->plan, LevelOfRows(join->js.ps.plan, collection->note),
                 table->totalTuples);
