@@ -13,6 +13,7 @@ constexpr double kRowNs = 60;          // a row through a file in page cache
 constexpr double kByteNs = 0.5;
 constexpr double kClearly = 0.8;  // spilling that is not clearly cheaper is not chosen
 constexpr double kLeastNs = 5e6;
+constexpr double kBeyondCache = 2;  // times the shared cache: below, too little is gained for what is written
 
 double Doublings(double kb, double from_kb) { return kb > from_kb && from_kb > 0 ? std::log2(kb / from_kb) : 0; }
 
@@ -50,6 +51,7 @@ double HashCostNs(const HashTraffic& traffic, double limit_kb, const ProcessorCa
 double WorthwhileKb(const HashTraffic& traffic, double floor_kb, double wanted_kb, bool page_cached,
                     const ProcessorCaches& caches) {
   if (!page_cached || !(wanted_kb > floor_kb) || !(traffic.table_kb > floor_kb)) return wanted_kb;
+  if (traffic.table_kb <= kBeyondCache * std::max(caches.private_kb, caches.shared_kb)) return wanted_kb;
   double whole_ns = HashCostNs(traffic, traffic.table_kb, caches);
   double spilled_ns = HashCostNs(traffic, floor_kb, caches);
   // Not a number says nothing.

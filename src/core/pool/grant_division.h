@@ -1,10 +1,11 @@
 // How the memory granted to a statement is divided among the nodes of its plan: to where a kB saves the most spilling.
 //
 // A hash table of w kB under a limit of m keeps m / w of its rows and spills the rest: its gain is a line from the
-// floor to w, of slope  spill / w,  and any part of it is worth taking. A sort that does not fit is written whole: only
-// all of it is worth anything. The pieces are taken by slope; where the best single piece saves more than all of these
-// together it is taken alone, so that no less than half of the best possible is saved (the bound of the greedy
-// knapsack).
+// floor to w, of slope  spill / w,  and any part of it is worth taking. A sort that does not fit is written whole, and
+// twice where its runs are more than it can merge at once: beside all of it only the memory for one merge is worth
+// anything, which is little and comes first. The pieces are taken by slope; where the best single piece saves more than
+// all of these together it is taken alone, so that no less than half of the best possible is saved (the bound of the
+// greedy knapsack).
 //
 // Nodes keep their memory until the statement ends (PostgreSQL 15 frees neither a sort that was read nor a hash table
 // that was probed), so that none is lent from one node to a later one; what a node turns out not to need is given back.
@@ -17,6 +18,7 @@ struct MemoryWish {
   double wanted_kb = 0;  // limit under which it is not expected to spill
   double most_kb = 0;    // it may have at most
   double spill_kb = 0;   // written and read again where nothing is kept
+  double merge_kb = 0;   // a sort: from this limit on it is written once only; 0: whatever it has
   bool gradual = false;  // a part of the memory saves a part of that
   bool fixed = false;    // nobody can set its limit, but it uses memory
   double processes = 1;  // that hold as much each

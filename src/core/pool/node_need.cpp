@@ -88,6 +88,15 @@ void Interval(NodeNeed* need, double log_sd) {
 
 }  // namespace
 
+double MergeKb(double sorted_kb) {
+  constexpr double kBufferKb = 272;  // of a run
+  constexpr double kLeastRuns = 6, kMostRuns = 500;
+  constexpr double kMargin = 1.25;  // rows come in uneven, and more of them than expected
+  if (!(sorted_kb > 0)) return 0;
+  double runs = std::max(kLeastRuns, std::sqrt(kMargin * sorted_kb / kBufferKb));
+  return runs > kMostRuns ? 0 : std::max(runs * kBufferKb, kMargin * sorted_kb / runs);
+}
+
 double SortRowBytes(double width) { return 24 + 24 + MinimalTuple(width); }
 double HashRowBytes(double width) { return 16 + 16 + MaxAlign(width); }
 double StoreRowBytes(double width) { return 8 + Chunk(MinimalTuple(width)); }

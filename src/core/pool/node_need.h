@@ -59,6 +59,10 @@ int ChildIn(const PlanTree& plan, int parent, ChildRole role);
 // The plan node whose rows the node holds: its input, or itself for groups and CTEs.
 int HeldRowsOf(const PlanTree& plan, int node);
 
+// The limit under which a sort of so much merges all its runs at once: each run is as large as the limit and wants a
+// buffer while it is merged (tuplesort_merge_order() of the server). 0: they are too many for any.
+double MergeKb(double sorted_kb);
+
 // What one more row costs, in bytes, where rows are of width bytes.
 double SortRowBytes(double width);
 double HashRowBytes(double width);

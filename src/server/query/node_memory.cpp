@@ -299,6 +299,7 @@ bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind) {
       return IsA(state, SortState) || IsA(state, IncrementalSortState);
     case NeedKind::kHash: {
       HashJoinState* join = JoinOf(tracker, i);
+      // The leader's function for a shared table is put in place, over any gate, when its workers are launched.
       return join != nullptr && !join->js.ps.plan->parallel_aware && join->hj_HashTable == nullptr;
     }
     case NeedKind::kGroups:

@@ -91,6 +91,32 @@ BOOST_AUTO_TEST_CASE(a_part_is_worth_something_to_a_hash_table_alone) {
   BOOST_TEST(limits[1] == 4096 + 8000);
 }
 
+BOOST_AUTO_TEST_CASE(a_sort_that_does_not_fit_has_what_it_merges_with) {
+  MemoryWish sort = Wish(600000, 300000, false);
+  sort.merge_kb = 16000;
+  std::vector<MemoryWish> wishes = {sort, Wish(200000, 150000, true)};
+  std::vector<double> limits(2);
+  DivideGrant(wishes.data(), 2, Least(wishes) + 100000, limits.data());
+  BOOST_TEST(limits[0] == 16000);
+  BOOST_TEST(limits[1] == 4096 + 100000 - (16000 - 4096));
+  BOOST_TEST(SpilledKbUnder(sort, 4096) == 600000);
+  BOOST_TEST(SpilledKbUnder(sort, 16000) == 300000);
+
+  // All of it where that is to be had; nothing beyond the merge is asked for where it is not.
+  DivideGrant(wishes.data(), 2, MostKb(wishes[0]) + MostKb(wishes[1]), limits.data());
+  BOOST_TEST(limits[0] == 600000);
+  BOOST_TEST(limits[1] == 200000);
+  wishes[0].most_kb = 500000;
+  BOOST_TEST(MostKb(wishes[0]) == 16000);
+  DivideGrant(wishes.data(), 2, 800000, limits.data());
+  BOOST_TEST(limits[0] == 16000);
+  // Less than that is of no use.
+  wishes[0].most_kb = 10000;
+  BOOST_TEST(MostKb(wishes[0]) == LeastKb(wishes[0]));
+  DivideGrant(wishes.data(), 2, 800000, limits.data());
+  BOOST_TEST(limits[0] == 4096);
+}
+
 BOOST_AUTO_TEST_CASE(what_saves_most_per_kb_comes_first) {
   std::vector<MemoryWish> wishes = {Wish(14096, 5000, false), Wish(14096, 50000, false)};
   std::vector<double> limits(2);

@@ -136,6 +136,17 @@ BOOST_AUTO_TEST_CASE(nonsense_comes_to_nothing) {
   BOOST_TEST(PredictNeed(plan, 0, 0.2, 1).wanted_kb() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_sort_merges_its_runs_at_once_from_this_limit_on) {
+  for (double sorted_kb : {5000.0, 100000.0, 1e6, 2e7}) {
+    double limit_kb = MergeKb(sorted_kb);
+    // As many runs as it has buffers for, and not many more than that.
+    BOOST_TEST(sorted_kb / limit_kb <= limit_kb / 272);
+    BOOST_TEST(sorted_kb / (limit_kb / 2) > std::max(6.0, limit_kb / 2 / 272 / 1.5) - 6);
+  }
+  BOOST_TEST(MergeKb(0) == 0);
+  BOOST_TEST(MergeKb(1e9) == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace query_shaper
