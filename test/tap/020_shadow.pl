@@ -121,6 +121,9 @@ declined('CREATE TEMP TABLE mine AS SELECT * FROM dim; SELECT count(*) FROM fact
 	'a temporary table', 'temporary tables are declined');
 declined("BEGIN; INSERT INTO fact SELECT -g, 1, 'new' FROM generate_series(1, 500) g; SELECT count(*) $joins; COMMIT",
 	'its transaction has written', 'a transaction that has written is declined');
+declined("BEGIN; CREATE INDEX ON fact (key); COMMIT; SET query_shaper.prefetch = on; SET query_shaper.fault = 'prefetch:force'; SET enable_seqscan = off;"
+	  . "SET enable_bitmapscan = off; SELECT count(*) FROM fact a JOIN dim d USING (key) WHERE a.key < 5; DROP INDEX fact_key_idx",
+	'reads ahead', 'a statement that reads ahead of itself is declined');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM fact WHERE id < 0'), 500, 'its rows are there');
 $node->safe_psql('postgres', 'DELETE FROM fact WHERE id < 0');
 

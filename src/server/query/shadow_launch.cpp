@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/prefetch_plan.h"
 #include "server/query/block_runs.h"
+#include "server/query/plan_states.h"
 #include "server/query/sampled_query.h"
 #include "server/query/tick_record.h"
 #include "server/settings.h"
@@ -110,6 +112,20 @@ const char* WhyNoShadow(const Query* query) {
   if (why == nullptr && !MayLogIn(GetSessionUserId())) why = "its role may not log in";
   if (why == nullptr && !OidIsValid(BlockRunsHandler())) why = "the extension is not installed in this database";
   return why;
+}
+
+// Whether the statement keeps the disk busy with what it will read next: a sample of the same cold tables would take
+// its turns (a batched nested loop ran in 1.5 s beside its shadow, in .6 s without).
+bool ReadsAhead(const QueryDesc* query) {
+  bool reads = false;
+  if (Does(settings::prefetch))
+    VisitPlanStates(
+        query->estate, query->planstate,
+        [](PlanState* state, void* found) {
+          if (PlanReadAhead(state->plan) != nullptr) *static_cast<bool*>(found) = true;
+        },
+        &reads);
+  return reads;
 }
 
 // Lays one thing after another into the payload.
@@ -234,7 +250,9 @@ void ConsiderShadow(const Tracker* tracker) {
   // Only what can be planned again has its query in the note.
   const char* const why =
       note->query != nullptr ? WhyNoShadow(note->query) : "it calls volatile functions or locks rows";
-  if (why != nullptr) {
+  if (why == nullptr && ReadsAhead(tracker->query)) {
+    Tell(tracker, "declined", "a sampled run would compete with what the statement reads ahead", nullptr);
+  } else if (why != nullptr) {
     char reason[160];
     pg_snprintf(reason, sizeof reason, "a sampled run is not possible because %s", why);
     Tell(tracker, "declined", reason, nullptr);
