@@ -24,6 +24,7 @@ constexpr double kCostLogSdPerFold = 0.1;  // and the more, the further apart th
 
 constexpr double kLeastWindow = 0.25;  // of the time so far, below which two looks are too close to tell
 constexpr double kLeastShrink = 1e-3;
+constexpr double kMovedAwayDoubt = 0.5;
 
 double Phi(double z) { return 0.5 * std::erfc(-z * M_SQRT1_2); }
 
@@ -46,6 +47,12 @@ double NoticedLoss(const ReplanSituation& situation, double fresh_ms, double fre
     sum += Phi(std::log((fresh_ms + 1e-3) / bearable_ms) / fresh_sd);
   }
   return sum / std::size(kMiddles);
+}
+
+// Whether two looks tell how the end moves.
+bool FarApart(const TimeSeen& before, const TimeSeen& now) {
+  return before.elapsed_ms > 0 && now.elapsed_ms - before.elapsed_ms >= kLeastWindow * now.elapsed_ms &&
+         now.left_ms >= 0;
 }
 
 // Mean of a log-normal, capped: with a wide spread the mean says more of the tail than of what will happen.
@@ -98,11 +105,20 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
 }
 
 double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now) {
+  if (!FarApart(before, now)) return now.left_ms;
   double passed_ms = now.elapsed_ms - before.elapsed_ms;
-  if (!(before.elapsed_ms > 0) || !(passed_ms >= kLeastWindow * now.elapsed_ms) || !(now.left_ms >= 0))
-    return now.left_ms;
   double shrunk = std::clamp((before.left_ms - now.left_ms) / passed_ms, kLeastShrink, 1.0);
   return std::min(now.left_ms / shrunk, std::max(now.left_ms, now.elapsed_ms));
+}
+
+double ShortLeftLogSd(const TimeSeen& before, const TimeSeen& now, double log_sd) {
+  bool moved_away = FarApart(before, now) && now.left_ms - before.left_ms >= now.elapsed_ms - before.elapsed_ms;
+  return moved_away ? kMovedAwayDoubt * log_sd : log_sd;
+}
+
+double CostLogSd(double fresh_cost, double running_cost) {
+  double fold = std::fabs(std::log((fresh_cost + 1) / (running_cost + 1)));
+  return Spread(kCostLogSd + kCostLogSdPerFold * fold);
 }
 
 UncertainTime TimeOfCost(double fresh_cost, double running_cost, const UncertainTime& total) {
@@ -112,8 +128,7 @@ UncertainTime TimeOfCost(double fresh_cost, double running_cost, const Uncertain
     return {-1, kMostLogSd};
   double fold = std::log((fresh_cost + 1) / (running_cost + 1));
   time.ms = total.ms * std::exp(std::clamp(fold, -50.0, 50.0));
-  double cost_sd = kCostLogSd + kCostLogSdPerFold * std::fabs(fold);
-  time.log_sd = Spread(std::hypot(Spread(total.log_sd), cost_sd));
+  time.log_sd = Spread(std::hypot(Spread(total.log_sd), CostLogSd(fresh_cost, running_cost)));
   return time;
 }
 

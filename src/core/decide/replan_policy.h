@@ -29,8 +29,10 @@ struct UncertainTime {
 };
 
 struct ReplanSituation {
-  UncertainTime left;          // of the plan that runs, as tracked
-  UncertainTime fresh;         // of the new plan from its beginning, less what kept work saves
+  UncertainTime left;  // of the plan that runs, as tracked
+  // Of the new plan from its beginning, less what kept work saves. Its doubt is what remains when the time left is as
+  // believed: where both times are made of the same rows and the same ms per cost, an error in these moves both.
+  UncertainTime fresh;
   double interruption_ms = 0;  // ending the old nodes, planning (when it is not done yet), starting the new ones
   double elapsed_ms = 0;       // of the running plan so far
   int replans = 0;             // in this run so far
@@ -69,6 +71,14 @@ struct TimeSeen {
 // longer, though no longer than the plan has run already (as good as nothing is known then, and that is the median of
 // what is left of things of which nothing is known but their age).
 double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now);
+
+// Standard deviation of the log of what is left, as far as it may turn out short: half of `log_sd` where the end moved
+// away by at least the time that passed. An end that comes near because it was extrapolated from rows that came thick
+// at first does not move away.
+double ShortLeftLogSd(const TimeSeen& before, const TimeSeen& now, double log_sd);
+
+// Doubt about the time per unit of cost between two plans of one statement: standard deviation of its log.
+double CostLogSd(double fresh_cost, double running_cost);
 
 // Time that a new plan will take by its cost: ms per cost unit of the plan that runs, as far as it has shown them.
 // running_cost: of the running plan under the rows known now (its cost as planned when it was not costed anew).

@@ -118,7 +118,9 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   double elapsed_ms = PlanElapsedMs(tracker);
   TimeSeen seen = {elapsed_ms, tracker->time_left.eta_ms};
   answer->old_cost = CostUnder(tracker->plan, believed);
-  answer->left = {BelievedLeftMs(changes->judged, seen), BandLogSd(tracker->time_left)};
+  double left_log_sd = BandLogSd(tracker->time_left);
+  double short_log_sd = ShortLeftLogSd(changes->judged, seen, left_log_sd);
+  answer->left = {BelievedLeftMs(changes->judged, seen), left_log_sd};
   // Judgements in quick succession tell nothing of how the end moves.
   if (changes->judged.elapsed_ms <= 0 || seen.elapsed_ms >= 2 * changes->judged.elapsed_ms) changes->judged = seen;
   // A time of complete runs is better than any that is tracked.
@@ -131,7 +133,13 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   answer->fresh = Blend(TimeOfCost(fresh_cost, answer->old_cost, total), predicted);
   UncertainTime old_by_cost = TimeOfCost(answer->old_cost, fresh_cost, predicted);
   old_by_cost.ms *= 1 - Min(0.999, Max(0.0, tracker->progress.work_share()));
-  if (!(answer->trial.known_ms > 0)) answer->left = Blend(answer->left, old_by_cost);
+  if (!(answer->trial.known_ms > 0)) {
+    // Both times are now made of the same witnesses: what these are wrong by is in the ratio of the two only as far as
+    // costs are.
+    answer->left = Blend(answer->left, old_by_cost);
+    answer->left.log_sd *= short_log_sd / left_log_sd;
+    answer->fresh.log_sd = CostLogSd(fresh_cost, answer->old_cost);
+  }
   ReplanSituation situation;
   situation.left = answer->left;
   situation.fresh = answer->fresh;

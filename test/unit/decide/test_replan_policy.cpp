@@ -194,6 +194,35 @@ BOOST_AUTO_TEST_CASE(an_end_that_runs_away_is_not_believed) {
   BOOST_TEST(BelievedLeftMs({1900, 100}, {2000, 100}) == 100);
 }
 
+BOOST_AUTO_TEST_CASE(an_end_that_moved_away_is_less_likely_to_be_near) {
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 16000}, 1.2) == 0.6);
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 7400}, 1.2) == 0.6);  // as far as time went
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 7300}, 1.2) == 1.2);
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 3000}, 1.2) == 1.2);
+  // Nothing to compare with, too close, or unknown.
+  BOOST_TEST(ShortLeftLogSd({}, {700, 16000}, 1.2) == 1.2);
+  BOOST_TEST(ShortLeftLogSd({650, 7000}, {700, 16000}, 1.2) == 1.2);
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, NAN}, 1.2) == 1.2);
+}
+
+// A nested loop whose end runs away (STATS s30: at 0.8 s the plan's tracked end is 16 s away, with a new plan for 5 s)
+// was left alone until it had taken a minute: by then the new plan's time, which is made of the same, had grown too.
+BOOST_AUTO_TEST_CASE(a_plan_whose_end_runs_away_is_given_up_early) {
+  ReplanSituation situation;
+  situation.left = {15800, ShortLeftLogSd({385, 6760}, {772, 15800}, 1.05)};
+  situation.fresh = {4800, CostLogSd(161282, 517099)};
+  situation.elapsed_ms = 772;
+  BOOST_TEST(JudgeReplan(situation).replan);
+  situation.left.log_sd = 1.05;
+  BOOST_TEST(!JudgeReplan(situation).replan);
+}
+
+BOOST_AUTO_TEST_CASE(plans_far_apart_in_cost_are_compared_with_more_doubt) {
+  BOOST_TEST(CostLogSd(1000, 1000) < CostLogSd(1000, 10000));
+  BOOST_TEST(CostLogSd(1000, 10000) == CostLogSd(10000, 1000), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(std::isfinite(CostLogSd(NAN, 1)));
+}
+
 BOOST_AUTO_TEST_CASE(unknown_times_decline) {
   const double odd[] = {NAN, INFINITY, -1, -INFINITY, 0, 1e-300, 1e300};
   for (double left : odd) {
