@@ -8,6 +8,7 @@
 #include "server/store/row_tables.h"
 #include "server/store/shared_profiles.h"
 #include "server/store/sequence_knowledge.h"
+#include "server/store/stored_entries.h"
 #include "server/store/table_call.h"
 #include "server/store/learned_rows.h"
 
@@ -30,15 +31,6 @@ constexpr int kFetchRows = 200;
 bool ReadModelsQuietly(const bytea* bytes, Models* models, char* failure, Size failure_bytes) noexcept {
   return pg::Quietly(failure, failure_bytes,
                      [&] { ReadModels(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), models); });
-}
-
-bool ReadProfileQuietly(const bytea* bytes, Profile* profile) noexcept {
-  try {
-    ReadProfile(VARDATA(bytes), static_cast<uint32_t>(VARSIZE(bytes) - VARHDRSZ), profile);
-    return true;
-  } catch (...) {
-    return false;
-  }
 }
 
 void LoadModels(DatabaseSlot* slot, bool all) {
@@ -115,7 +107,7 @@ int64 LoadProfiles(DatabaseSlot* slot) {
       struct varlena* const stored =
           reinterpret_cast<struct varlena*>(DatumGetPointer(SPI_getbinval(row, shape, 4, &null)));
       bytea* const bytes = pg_detoast_datum(stored);
-      if (ReadProfileQuietly(bytes, profile)) {
+      if (ReadStored<ReadProfile>(bytes, profile)) {
         Publish(slot->database, query_id, fingerprint, *profile);
       } else {
         ++corrupt;

@@ -9,6 +9,7 @@
 #include "server/store/row_tables.h"
 #include "server/store/sequence_knowledge.h"
 #include "server/store/shared_profiles.h"
+#include "server/store/stored_entries.h"
 #include "server/store/table_call.h"
 
 #include <algorithm>
@@ -181,42 +182,14 @@ void WriteEvents(const Batch& batch) {
   }
 }
 
-// Changed profiles, copied so that no lock is held while tables are written.
-ProfileEntry* CopyDirty(Oid database, int* count) {
-  int dirty = 0;
-  HASH_SEQ_STATUS scan;
-  LWLockAcquire(shared->knowledge_lock, LW_SHARED);
-  hash_seq_init(&scan, Profiles());
-  while (const auto* entry = static_cast<const ProfileEntry*>(hash_seq_search(&scan)))
-    if (entry->key.database == database && entry->dirty) ++dirty;
-  LWLockRelease(shared->knowledge_lock);
-  auto* const copies =
-      static_cast<ProfileEntry*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(ProfileEntry) * (dirty + 1)));
-  *count = 0;
-  LWLockAcquire(shared->knowledge_lock, LW_SHARED);
-  hash_seq_init(&scan, Profiles());
-  while (const auto* entry = static_cast<const ProfileEntry*>(hash_seq_search(&scan)))
-    if (entry->key.database == database && entry->dirty && *count < dirty) copies[(*count)++] = *entry;
-  LWLockRelease(shared->knowledge_lock);
-  return copies;
-}
-
-bytea* ProfileBytes(const Profile& profile) {
-  const uint32_t needed = WriteProfile(profile, nullptr, 0);
-  auto* const bytes = static_cast<bytea*>(palloc(VARHDRSZ + needed));
-  WriteProfile(profile, VARDATA(bytes), needed);
-  SET_VARSIZE(bytes, VARHDRSZ + needed);
-  return bytes;
-}
-
-void WriteProfiles(const ProfileEntry* entries, int count) {
+void WriteProfiles(const EntryBatch<ProfileEntry>& batch) {
   TableCall update(
       "UPDATE query_shaper.profile_data SET last_seen = $3, state = $4 WHERE query_id = $1 AND fingerprint = $2");
   TableCall insert(
       "INSERT INTO query_shaper.profile_data (query_id, fingerprint, last_seen, state) VALUES ($1, $2, $3, $4)");
-  for (int i = 0; i < count; ++i) {
-    const ProfileEntry& entry = entries[i];
-    bytea* const bytes = ProfileBytes(entry.profile);
+  for (int i = 0; i < batch.count; ++i) {
+    const ProfileEntry& entry = batch.entries[i];
+    bytea* const bytes = StoredBytes<WriteProfile>(entry.profile);
     const auto seen = static_cast<TimestampTz>(Plain(entry.profile.last_seen_s) * 1e6) - kUnixEpochUsec;
     for (TableCall* call : {&update, &insert}) {
       call->Integer(entry.key.query_id).Integer(static_cast<int64>(entry.key.fingerprint)).Time(seen).Bytes(bytes);
@@ -277,11 +250,11 @@ void WriteModelRows(const Models& models, const SequenceModel& sequence) {
                 &models.errors[kModels][kTimeMs], 1, nullptr, &update, &insert);
 }
 
-void ClearDirty(const ProfileEntry* written, int count, DatabaseSlot* slot, const Models* models,
+void ClearDirty(const EntryBatch<ProfileEntry>& written, DatabaseSlot* slot, const Models* models,
                 uint32_t sequence_version) {
   LWLockAcquire(shared->knowledge_lock, LW_EXCLUSIVE);
-  for (int i = 0; i < count; ++i) {
-    const ProfileKey& key = written[i].key;
+  for (int i = 0; i < written.count; ++i) {
+    const ProfileKey& key = written.entries[i].key;
     ProfileEntry* const entry = FindProfile(key.database, key.query_id, key.fingerprint);
     if (entry != nullptr) entry->dirty = false;
   }
@@ -299,7 +272,6 @@ void ClearDirty(const ProfileEntry* written, int count, DatabaseSlot* slot, cons
 
 TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_models) {
   const uint32_t generation = slot->generation;
-  int count = 0;
   if (!Begin()) {
     End();
     return TableResult::kAbsent;
@@ -307,13 +279,18 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
   WriteHistory(batch);
   WritePredictions(batch);
   WriteEvents(batch);
-  ProfileEntry* const dirty = CopyDirty(slot->database, &count);
-  WriteProfiles(dirty, count);
+  // What is written outlives the transaction, whose memory SPI takes along: it is settled after the commit.
+  static MemoryContext row_context;
+  if (row_context == nullptr)
+    row_context = AllocSetContextCreate(TopMemoryContext, "query_shaper learned rows", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextReset(row_context);
+  const auto profiles = CopyDirty<ProfileEntry>(Profiles(), shared->knowledge_lock, slot->database, row_context);
+  WriteProfiles(profiles);
   Models* models = nullptr;
   uint32_t sequence_version = 0;
   if (with_models) {
     auto* const sequence = static_cast<SequenceModel*>(palloc(sizeof(SequenceModel)));
-    models = static_cast<Models*>(palloc(sizeof(Models)));
+    models = static_cast<Models*>(MemoryContextAlloc(row_context, sizeof(Models)));
     LWLockAcquire(shared->knowledge_lock, LW_SHARED);
     *models = slot->models;
     CopySequence(slot, sequence);
@@ -321,10 +298,6 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
     sequence_version = sequence->version;
     WriteModelRows(*models, *sequence);
   }
-  static MemoryContext row_context;
-  if (row_context == nullptr)
-    row_context = AllocSetContextCreate(TopMemoryContext, "query_shaper learned rows", ALLOCSET_DEFAULT_SIZES);
-  MemoryContextReset(row_context);
   const RowBatch rows = WriteRowTables(slot, row_context);
   const AccessBatch access = WriteAccessTable(slot, row_context);
   const NeedBatch needs = WriteNeedTable(slot, row_context);
@@ -333,19 +306,8 @@ TableResult WriteKnowledge(DatabaseSlot* slot, const Batch& batch, bool with_mod
     AbortCurrentTransaction();
     return TableResult::kOverrun;
   }
-  // The copies live in SPI's memory, which ends with the transaction.
-  const MemoryContext spi = MemoryContextSwitchTo(batch.context);
-  auto* const written =
-      static_cast<ProfileEntry*>(MemoryContextAllocHuge(batch.context, sizeof(ProfileEntry) * (count + 1)));
-  memcpy(static_cast<void*>(written), dirty, sizeof(ProfileEntry) * count);
-  Models* stored = nullptr;
-  if (models != nullptr) {
-    stored = static_cast<Models*>(palloc(sizeof(Models)));
-    *stored = *models;
-  }
-  MemoryContextSwitchTo(spi);
   End();
-  ClearDirty(written, count, slot, stored, sequence_version);
+  ClearDirty(profiles, slot, models, sequence_version);
   SettleAccessTable(access);
   SettleNeedTable(needs);
   SettleRowTables(slot, rows);
