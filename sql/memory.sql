@@ -181,6 +181,62 @@ SELECT count(*), min(x), max(x) FROM (SELECT seen_in_workers(id) AS x, t FROM wi
 RESET enable_hashagg;
 SELECT count(*) FROM (SELECT t, count(*) FROM wide GROUP BY t) s;
 SELECT count(a.t || b.t) FROM wide a JOIN wide b USING (id);
+
+-- One hash table common to leader and workers: any of them may be the one that sizes it, and all of their limits together
+-- are its memory. Batches, most of all joins and fewest of three runs at most, for advice may fail; whether EXPLAIN tells
+-- of as much memory as a table took; and what the statement answers.
+CREATE FUNCTION joined(statement text, OUT parallel_joins bigint, OUT batches int, OUT told boolean, OUT answer text)
+LANGUAGE plpgsql AS $$
+DECLARE plan jsonb; line text; held_kb int;
+BEGIN
+  FOR run IN 1 .. 3 LOOP
+    EXECUTE 'EXPLAIN (ANALYZE, TIMING off, FORMAT json) ' || statement INTO plan;
+    SELECT count(*) FILTER (WHERE node ->> 'Node Type' = 'Hash Join' AND (node ->> 'Parallel Aware')::boolean),
+      least(max((node ->> 'Hash Batches')::int), batches), max((node ->> 'Peak Memory Usage')::int)
+    INTO parallel_joins, batches, held_kb
+    FROM jsonb_path_query(plan, 'strict $.**{1 to 20} ? (@.type() == "object" && exists(@."Node Type"))') node;
+    EXIT WHEN batches = 1 OR current_setting('query_shaper.mode') = 'off';
+  END LOOP;
+  told = false;
+  FOR line IN EXECUTE 'EXPLAIN (ANALYZE, TIMING off) ' || statement LOOP
+    told = told OR line ~ 'Memory of Hash .* Shared by: 3 processes  .*Spilled: (no|unknown)'
+      AND substring(line FROM 'Granted: (\d+)kB')::int >= held_kb;
+  END LOOP;
+  EXECUTE statement INTO answer;
+END $$;
+CREATE TABLE joins (name text, query text);
+INSERT INTO joins VALUES
+  ('one', 'SELECT count(a.t || b.t) FROM wide a JOIN wide b USING (id)'),
+  ('left', 'SELECT count(a.t || b.t) FROM wide a LEFT JOIN wide b USING (id)'),
+  ('two', 'SELECT count(a.t || b.t || c.t) FROM wide a JOIN wide b USING (id) JOIN wide c USING (id)'),
+  ('inside', 'SELECT count(a.t || b.t || c.t) FROM wide a JOIN (wide b JOIN wide c USING (id)) ON a.id = b.id'),
+  ('under a Gather', 'SELECT count(s) FROM (SELECT a.t || b.t AS s FROM wide a JOIN wide b USING (id) OFFSET 0) s'),
+  ('under a sort', 'SELECT count(s) FROM (SELECT a.t || b.t AS s FROM wide a JOIN wide b USING (id) ORDER BY 1 OFFSET 0) s'),
+  ('error', 'SELECT count(a.t || b.t) FROM wide a JOIN wide b ON a.id = 1 / (b.id - 20000)'),
+  ('user''s function', 'SELECT count(a.t || b.t) FROM wide a JOIN wide b ON a.id = b.id AND seen_in_workers(a.id + b.id) = ''64kB'''),
+  ('function in an input', 'SELECT count(a.t || b.t) FROM wide a JOIN wide b USING (id) WHERE seen_in_workers(b.id) = ''64kB''');
+SET query_shaper.mode = off;
+SELECT name, parallel_joins, batches > 1 AS spills, told, answer FROM joins, joined(query) WHERE name <> 'error';
+SET query_shaper.mode = shape;
+SELECT name, parallel_joins, batches > 1 AS spills, told, answer FROM joins, joined(query)
+WHERE name NOT IN ('error', 'function in an input');
+SELECT name, parallel_joins, answer FROM joins, joined(query) WHERE name = 'function in an input';
+-- By the leader alone, and by workers alone.
+SET max_parallel_workers = 0;
+SELECT name, parallel_joins, batches > 1 AS spills, told, answer FROM joins, joined(query) WHERE name IN ('one', 'inside');
+RESET max_parallel_workers;
+SET parallel_leader_participation = off;
+SELECT name, parallel_joins, batches > 1 AS spills, answer FROM joins, joined(query) WHERE name IN ('one', 'inside');
+RESET parallel_leader_participation;
+-- Whole or not at all: a bound holds for each of the processes.
+SET query_shaper.memory_node_max = '512kB';
+SELECT batches > 1 AS spills, told FROM joins, joined(query) WHERE name = 'one';
+RESET query_shaper.memory_node_max;
+\set VERBOSITY terse
+SELECT joined(query) FROM joins WHERE name = 'error';
+SHOW work_mem;
+DROP FUNCTION joined(text);
+DROP TABLE joins;
 SET max_parallel_workers_per_gather = 0;
 
 -- What is told of it. Nothing stays reserved.

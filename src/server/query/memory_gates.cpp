@@ -7,6 +7,7 @@
 
 #include "server/query/counting.h"
 #include "server/query/shape_memory.h"
+#include "server/query/start_gather.h"
 #include "server/query/tracker.h"
 extern "C" {
 #include "access/xact.h"
@@ -28,6 +29,7 @@ struct Gate {
   int raised_kb;
   short shaped;
   RaiseAt when;
+  short awaited;                       // a Gather by index in the plan, whose launch is awaited; -1: none
   double group_rows, most_group_rows;  // kEachGroup
   bool started;
   bool over_with;  // passes everything on
@@ -52,6 +54,7 @@ void Close() {
 }
 
 bool IsSetUp(const Gate& gate) {
+  if (gate.when == RaiseAt::kBuild) return gate.over_with;
   switch (nodeTag(gate.node)) {
     case T_SortState:
       return reinterpret_cast<SortState*>(gate.node)->tuplesortstate != nullptr;
@@ -126,6 +129,12 @@ TupleTableSlot* PassInput(int number, PlanState* node) {
     above.started = true;
     return slot;
   }
+  if (above.when == RaiseAt::kBuild) {
+    // The outer input is not called before the table is built.
+    if (TupIsNull(slot) || node == outerPlanState(above.node)) above.over_with = true;
+    if (was_open && !above.over_with) Open(over);
+    return slot;
+  }
   if (above.when == RaiseAt::kFirstInput) {
     if (!above.started && !TupIsNull(slot)) {
       above.started = true;
@@ -142,7 +151,7 @@ TupleTableSlot* PassInput(int number, PlanState* node) {
 TupleTableSlot* PassNode(int number, PlanState* node) {
   Gate& gate = gates[number];
   if (gate.over_with) return gate.real(node);
-  if (gate.when == RaiseAt::kCall && !IsSetUp(gate)) {
+  if ((gate.when == RaiseAt::kCall || gate.when == RaiseAt::kBuild) && !IsSetUp(gate)) {
     if (!gate.started) {
       gate.started = true;
       gate.raised_kb = Max(gate.raised_kb, NodeStarts(gate.tracker, gate.shaped, gate.raised_kb));
@@ -151,11 +160,19 @@ TupleTableSlot* PassNode(int number, PlanState* node) {
   }
   TupleTableSlot* slot = gate.real(node);
   if (open_gate == number) Close();
+  if (gate.when == RaiseAt::kBuild) gate.over_with = true;
   if (!gate.told && IsSetUp(gate)) {
     gate.over_with = gate.told = true;
     NodeIsSetUp(gate.tracker, gate.shaped);
   }
   return slot;
+}
+
+TupleTableSlot* PassLaunch(Gate& gate, PlanState* node) {
+  gate.over_with = true;
+  StartGather(node);
+  GatherStarted(gate.tracker, gate.awaited);
+  return gate.real(node);
 }
 
 template <int N>
@@ -170,6 +187,7 @@ constexpr auto kPass = GateTable(std::make_index_sequence<kGates>());
 template <int N>
 TupleTableSlot* AtGate(PlanState* node) {
   Gate& gate = gates[N];
+  if (gate.awaited >= 0 && !gate.over_with) return PassLaunch(gate, node);
   // Nothing is left to do here.
   if (gate.over >= 0 && open_gate == gate.over) return PassInput(N, node);
   if (gate.over_with || (gate.over >= 0 && IsSetUp(gates[gate.over]))) {
@@ -219,6 +237,7 @@ int Stand(Tracker* tracker, int shaped, PlanState* node, int wrapper, int over) 
   gate.wrapper = wrapper;
   gate.over = over;
   gate.shaped = static_cast<short>(shaped);
+  gate.awaited = -1;
   return number;
 }
 
@@ -255,6 +274,14 @@ bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int wo
     return false;
   }
   return true;
+}
+
+bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper) {
+  for (const Gate& gate : gates)
+    if (gate.tracker == tracker && gate.node == node && gate.awaited == gather) return true;
+  int number = Stand(tracker, -1, node, wrapper, -1);
+  if (number >= 0) gates[number].awaited = static_cast<short>(gather);
+  return number >= 0;
 }
 
 void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb) {

@@ -10,8 +10,10 @@
 //   the node returns             back
 //   it is set up                 the gates take themselves out
 //
-// No gate is up while rows of others are computed, so at most one is up at any time. An error puts the value back
-// before anything else runs: transaction callbacks come before the server restores its settings.
+// The table of a parallel hash join is sized by whichever process comes first, and once more by any of them when it
+// outgrows one batch: there a gate is up between the rows of the inner input, in each process, until the table is
+// built. No gate is up while rows of others are computed, so at most one is up at any time. An error puts the value
+// back before anything else runs: transaction callbacks come before the server restores its settings.
 #pragma once
 #include "pg/pg.h"
 extern "C" {
@@ -27,6 +29,7 @@ enum class RaiseAt : uint8_t {
   kFirstInput = 1,  // when its first input row has come: an aggregate that sorts its input
   kRefill = 2,      // whenever a hash aggregate that has spilled works without its input: each refill sets its limits
                     // anew, and its array of buckets alone may be larger than the session's own allow
+  kBuild = 4,       // a parallel hash join, until its table is built
   kEachGroup = 3,   // whenever a group begins, in an aggregate over sorted input that sorts each group's rows again
 };
 
@@ -39,6 +42,11 @@ struct GateInput {
 // done, when no gates are left or something else stands at one of the nodes.
 bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
               const GateInput* inputs, int input_count);
+
+// Stands over a Gather: its first call launches the workers, then tells GatherStarted() (shape_memory), then goes on.
+// The functions of parallel hash joins below are put in place, over anything that stands there, by that launch alone.
+// gather: in the tracker's plan. True also where one stands there already.
+bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper);
 
 // Signal context: the node has been given more since.
 void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb);

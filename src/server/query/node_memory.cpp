@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "server/query/counting.h"
 #include "server/query/memory_gates.h"
 #include "server/query/plan_states.h"
 extern "C" {
@@ -84,9 +85,33 @@ bool GroupsPlainly(const AggState* agg) {
   return true;
 }
 
-GateInput InputOf(const Tracker* tracker, int i) {
-  return {StateOf(tracker, i), i < 0 ? -1 : tracker->nodes[i].wrapper};
+// While its table is built its keys are computed under its own limit; a process that finds the table built calls no
+// input before its rows are joined.
+bool JoinsPlainly(const HashJoinState* join) {
+  auto* plan = reinterpret_cast<const HashJoin*>(join->js.ps.plan);
+  ListCell* cell;
+  foreach (cell, plan->hashoperators)
+    if (lfirst_oid(cell) >= FirstNormalObjectId) return false;
+  for (List* list : {plan->hashkeys, reinterpret_cast<const Hash*>(innerPlan(plan))->hashkeys, plan->hashclauses,
+                     plan->join.joinqual, plan->join.plan.qual, plan->join.plan.targetlist}) {
+    auto* node = reinterpret_cast<Node*>(list);
+    if (contain_mutable_functions(node) || contain_subplans(node) || CallsUsersFunction(node, nullptr)) return false;
+  }
+  return true;
 }
+
+bool IsCommonJoin(const PlanState* state) {
+  return state != nullptr && IsA(state, HashJoinState) && state->plan->parallel_aware;
+}
+
+// The launch of workers has taken it from a parallel hash join.
+int WrapperOf(const Tracker* tracker, int i) {
+  int wrapper = i < 0 ? -1 : tracker->nodes[i].wrapper;
+  PlanState* state = StateOf(tracker, i);
+  return wrapper >= 0 && IsCommonJoin(state) && !StillWrapped(state, wrapper) ? -1 : wrapper;
+}
+
+GateInput InputOf(const Tracker* tracker, int i) { return {StateOf(tracker, i), WrapperOf(tracker, i)}; }
 
 bool GiveByGate(Tracker* tracker, int shaped, int work_mem_kb, RaiseAt when) {
   int i = tracker->memory.nodes[shaped].index;
@@ -97,7 +122,7 @@ bool GiveByGate(Tracker* tracker, int shaped, int work_mem_kb, RaiseAt when) {
   if (owner != i) inputs[count++] = InputOf(tracker, ChildIn(tracker->plan, i, ChildRole::kOuter));
   for (int input = 0; input < count; ++input)
     if (inputs[input].state == nullptr) return false;
-  return RaiseFor(tracker, shaped, StateOf(tracker, owner), tracker->nodes[owner].wrapper, work_mem_kb, when, inputs,
+  return RaiseFor(tracker, shaped, StateOf(tracker, owner), WrapperOf(tracker, owner), work_mem_kb, when, inputs,
                   count);
 }
 
@@ -214,6 +239,15 @@ void ReadHashNeed(const Tracker* tracker, ShapedNode* node) {
   HashJoinState* join = JoinOf(tracker, node->index);
   HashJoinTable table = join != nullptr ? join->hj_HashTable : nullptr;
   if (table == nullptr || table->parallel_state != nullptr) return;
+  if (node->common) {
+    // What is left in the leader when the table itself is gone. One that came too late has seen none of its batches.
+    if (table->batches == nullptr) return;
+    node->spilled = table->nbatch > 1;
+    double needed_kb = NeedForRows(tracker, node->index, table->totalTuples);
+    if (!node->spilled) needed_kb = Max(needed_kb, 1.03 * static_cast<double>(table->spacePeak) / 1024);
+    node->needed_kb = static_cast<float>(needed_kb);
+    return;
+  }
   node->spilled = table->nbatch > 1;
   node->needed_kb = static_cast<float>(node->spilled ? NeedForRows(tracker, node->index, table->totalTuples)
                                                      : 1.03 * static_cast<double>(table->spacePeak) / 1024);
@@ -272,6 +306,19 @@ NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd) {
 NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes) {
   const Plan* cte = PlanOfCte(tracker, i);
   if (cte != nullptr) return NeedOfRows(tracker, i, cte->plan_rows, log_sd);
+  PlanState* state = StateOf(tracker, i);
+  if (state != nullptr && IsA(state, HashState) && state->plan->parallel_aware) {
+    constexpr double kOpenChunksKb = 64;  // of each process
+    NodeNeed need = NeedOfRows(tracker, i, reinterpret_cast<const Hash*>(state->plan)->rows_total, log_sd);
+    double outer_kb = NeedOfRows(tracker, i, 0, log_sd).spill_kb;  // each process counts its own
+    need.spill_kb += (processes - 1) * outer_kb;
+    need.probes *= processes;
+    double grown = need.kb > 0 ? 1 + kOpenChunksKb * processes / need.kb : 1;
+    need.kb *= grown;
+    need.low_kb *= grown;
+    need.high_kb *= grown;
+    return need;
+  }
   NodeNeed need = PredictNeed(tracker->plan, i, log_sd, processes);
   if (need.kind == NeedKind::kDistinct) {
     double share = ArgumentShare(StateOf(tracker, i));
@@ -299,8 +346,7 @@ bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind) {
       return IsA(state, SortState) || IsA(state, IncrementalSortState);
     case NeedKind::kHash: {
       HashJoinState* join = JoinOf(tracker, i);
-      // The leader's function for a shared table is put in place, over any gate, when its workers are launched.
-      return join != nullptr && !join->js.ps.plan->parallel_aware && join->hj_HashTable == nullptr;
+      return join != nullptr && join->hj_HashTable == nullptr && (!IsCommonJoin(&join->js.ps) || JoinsPlainly(join));
     }
     case NeedKind::kGroups:
       return IsA(state, AggState) && reinterpret_cast<AggState*>(state)->hash_mem_limit > 0 &&
@@ -338,7 +384,7 @@ bool GiveNode(Tracker* tracker, int shaped, double limit_kb) {
              GiveByGate(tracker, shaped, kb / sorts, grouped ? RaiseAt::kEachGroup : RaiseAt::kFirstInput);
     }
     default:
-      return GiveByGate(tracker, shaped, kb, RaiseAt::kCall);
+      return GiveByGate(tracker, shaped, kb, node.common ? RaiseAt::kBuild : RaiseAt::kCall);
   }
 }
 
@@ -379,7 +425,7 @@ void ReadNeed(const Tracker* tracker, ShapedNode* node) {
   node->needed_kb = -1;
   node->spilled = false;
   // Of what workers hold the leader knows nothing.
-  if (tracker->plan.nodes[node->index].under_gather) return;
+  if (tracker->plan.nodes[node->index].under_gather && !node->common) return;
   switch (node->kind) {
     case NeedKind::kSort:
       ReadSortNeed(tracker, node);

@@ -6,7 +6,7 @@
 namespace query_shaper {
 
 // Whether the limit of node i of the plan can be set before it runs. Not where it is built again and again under other
-// parameters, nor the table of a parallel hash join, which whichever process comes first sizes.
+// parameters.
 bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind);
 
 // Sets it, for this process. False: something stands in the way.
@@ -15,7 +15,7 @@ bool GiveNode(Tracker* tracker, int shaped, double limit_kb);
 // The work_mem under which a node has that limit.
 int WorkMemFor(double limit_kb, bool hash_limit);
 
-// core/pool/node_need, and what only the nodes know.
+// core/pool/node_need, and what only the nodes know. Of a table that is common to several processes: the whole of it.
 NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes);
 NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd);
 

@@ -39,8 +39,10 @@ void ForgetShown() { shown.count = 0; }
 void ShowShaped(ExplainState* explain) {
   for (int n = 0; n < shown.count; ++n) {
     const ShapedNode& node = shown.nodes[n];
+    double processes = node.common ? static_cast<double>(node.processes) : 1;
     appendStringInfo(explain->str, "Memory of %s (node %d): Granted: %.0fkB  ", shown.operators[n], shown.node_ids[n],
-                     static_cast<double>(node.limit_kb));
+                     static_cast<double>(node.limit_kb) * processes);
+    if (node.common) appendStringInfo(explain->str, "Shared by: %.0f processes  ", processes);
     if (node.needed_kb >= 0)
       appendStringInfo(explain->str, "%s: %.0fkB  ", node.spilled ? "Needed" : "Used",
                        static_cast<double>(node.needed_kb));

@@ -38,13 +38,32 @@ double MostKbOfNode() {
   return settings::memory_node_max_kb > 0 ? settings::memory_node_max_kb : static_cast<double>(PoolClaimMostKb());
 }
 
-double ProcessesOf(const Tracker* tracker, int i) {
-  if (!tracker->plan.nodes[i].under_gather) return 1;
+// -1: none.
+int GatherAbove(const Tracker* tracker, int i) {
+  if (!tracker->plan.nodes[i].under_gather) return -1;
   int gather = tracker->plan.nodes[i].parent;
   while (gather >= 0 && tracker->plan.nodes[gather].op != Operator::kGather &&
          tracker->plan.nodes[gather].op != Operator::kGatherMerge)
     gather = tracker->plan.nodes[gather].parent;
+  return gather;
+}
+
+double ProcessesOf(const Tracker* tracker, int i) {
+  int gather = GatherAbove(tracker, i);
   return gather < 0 ? 1 : 1 + tracker->plan.nodes[gather].workers;
+}
+
+bool HasCommonTables(const Tracker* tracker, int gather) {
+  const PlanTree& plan = tracker->plan;
+  for (int i = gather + 1; i < plan.count && plan.nodes[i].depth > plan.nodes[gather].depth; ++i)
+    if (plan.nodes[i].op == Operator::kHashJoin && plan.nodes[i].parallel_aware) return true;
+  return false;
+}
+
+bool Give(Tracker* tracker, int n, double limit_kb) {
+  int gather = GatherAbove(tracker, tracker->memory.nodes[n].index);
+  if (gather < 0 || !HasCommonTables(tracker, gather)) return GiveNode(tracker, n, limit_kb);
+  return AwaitLaunch(tracker, gather, tracker->nodes[gather].state, tracker->nodes[gather].wrapper);
 }
 
 bool RowsLearned(const PlanNote* note, const PlanTree& plan, int node) {
@@ -71,7 +90,8 @@ MemoryWish WishOf(const ShapedNode& node, double most_kb) {
   wish.wanted_kb = static_cast<double>(node.wanted_kb);
   wish.most_kb = most_kb;
   wish.spill_kb = static_cast<double>(node.spill_kb);
-  wish.gradual = node.kind == NeedKind::kHash || node.kind == NeedKind::kGroups;
+  // In a table common to several processes nothing of either input stays in memory as soon as there are two batches.
+  wish.gradual = (node.kind == NeedKind::kHash && !node.common) || node.kind == NeedKind::kGroups;
   if (node.kind == NeedKind::kSort) wish.merge_kb = MergeKb(wish.wanted_kb);
   wish.fixed = node.fixed;
   wish.processes = static_cast<double>(node.processes);
@@ -88,7 +108,8 @@ void AddNode(Tracker* tracker, const PlanNote* note, int i, const NodeNeed& need
   node->hash_limit = need.hash_limit;
   node->processes = static_cast<float>(processes);
   node->predicted_kb = static_cast<float>(need.kb);
-  node->spill_kb = static_cast<float>(need.spills ? need.spill_kb : 0);
+  node->common = need.kind == NeedKind::kHash && tracker->plan.nodes[i].parallel_aware;
+  node->spill_kb = static_cast<float>(need.spills ? need.spill_kb / (node->common ? processes : 1) : 0);
   node->floor_kb = node->limit_kb = static_cast<float>(FloorKb(need.hash_limit));
   node->fixed = !need.spills || !CanBeGiven(tracker, i, need.kind);
   node->needed_kb = -1;
@@ -104,7 +125,7 @@ void AddNode(Tracker* tracker, const PlanNote* note, int i, const NodeNeed& need
 // written, read and hashed again (1.5 M groups of 2.3 M rows 1.5 s whole, 1.9 s in parts).
 double Worthwhile(const ShapedNode& node, const NodeNeed& need, double wanted_kb, bool remembered) {
   constexpr double kWrittenShare = 0.6;  // of what rows take in a table
-  double floor_kb = static_cast<double>(node.floor_kb);
+  double floor_kb = static_cast<double>(node.floor_kb) * (node.common ? static_cast<double>(node.processes) : 1);
   if (need.kind != NeedKind::kHash || node.fixed || wanted_kb <= floor_kb || !(need.kb > 0) || shared_pool == nullptr)
     return wanted_kb;
   HashTraffic traffic = TrafficOf(need);
@@ -118,7 +139,9 @@ double Worthwhile(const ShapedNode& node, const NodeNeed& need, double wanted_kb
     traffic.spill_kb += kWrittenShare * (wanted_kb - need.kb);
     traffic.table_kb = wanted_kb;
   }
-  return WorthwhileKb(traffic, floor_kb, wanted_kb, TempFilesStayCached(need.spill_kb), Caches());
+  double worth_kb = WorthwhileKb(traffic, floor_kb, wanted_kb, TempFilesStayCached(need.spill_kb), Caches());
+  // Whole, or as the server has it.
+  return node.common && worth_kb < traffic.table_kb ? Min(worth_kb, floor_kb) : worth_kb;
 }
 
 // Reads, thinks; nothing is changed but the record.
@@ -140,8 +163,6 @@ void ListNeeds(Tracker* tracker) {
         }))
       break;
     if (need.kind == NeedKind::kNone) continue;
-    // One table for all of them.
-    if (need.kind == NeedKind::kHash && tracker->plan.nodes[i].parallel_aware) processes = 1;
     needs[shape->count] = need;
     AddNode(tracker, note, i, need, processes);
   }
@@ -157,6 +178,7 @@ void ListNeeds(Tracker* tracker) {
     // A plan that was made for its memory has it.
     if (note == nullptr || note->modest == nullptr)
       wanted_kb = Worthwhile(shape->nodes[n], needs[n], wanted_kb, histories[n].count > 0);
+    if (shape->nodes[n].common) wanted_kb /= static_cast<double>(shape->nodes[n].processes);
     shape->nodes[n].wanted_kb = static_cast<float>(std::isfinite(wanted_kb) ? Max(0, wanted_kb) : 0);
   }
 }
@@ -178,12 +200,26 @@ void HoldFor(ShapedNode* node) {
                                      static_cast<double>(Min(node->wanted_kb, node->limit_kb)));
 }
 
+// The number of workers may have been set since.
+void CountProcesses(Tracker* tracker) {
+  for (int n = 0; n < tracker->memory.count; ++n) {
+    ShapedNode* node = &tracker->memory.nodes[n];
+    auto processes = static_cast<float>(ProcessesOf(tracker, node->index));
+    if (node->common) {
+      node->wanted_kb *= node->processes / processes;
+      node->spill_kb *= node->processes / processes;
+    }
+    node->processes = processes;
+  }
+}
+
 // Gives limits; those that cannot be given after all stay at the floor.
 void Divide(Tracker* tracker, double granted_kb, bool act) {
   MemoryShape* shape = &tracker->memory;
   MemoryWish wishes[kShapedNodes];
   double limits_kb[kShapedNodes];
   double most_kb = MostKbOfNode();
+  CountProcesses(tracker);
   for (int n = 0; n < shape->count; ++n) wishes[n] = WishOf(shape->nodes[n], most_kb);
   bool divided = pg::Advise("divide memory", [&] { (void)DivideGrant(wishes, shape->count, granted_kb, limits_kb); });
   if (!divided) return;
@@ -193,7 +229,7 @@ void Divide(Tracker* tracker, double granted_kb, bool act) {
     ShapedNode* node = &shape->nodes[n];
     HoldFor(node);
     if (!(limits_kb[n] > static_cast<double>(node->floor_kb))) continue;
-    if (act && !GiveNode(tracker, n, limits_kb[n])) {
+    if (act && !Give(tracker, n, limits_kb[n])) {
       node->fixed = true;
       continue;
     }
@@ -304,6 +340,15 @@ void ShapeWorker(Tracker* tracker) {
     if (node->fixed || !GiveNode(tracker, n, static_cast<double>(node->limit_kb))) continue;
     node->shaped = true;
     tracker->plan.nodes[node->index].memory_limit_kb = static_cast<double>(node->limit_kb);
+  }
+}
+
+void GatherStarted(Tracker* tracker, int gather) {
+  for (int n = 0; n < tracker->memory.count; ++n) {
+    const ShapedNode& node = tracker->memory.nodes[n];
+    if (!node.shaped || GatherAbove(tracker, node.index) != gather) continue;
+    // One that cannot be given here is in the workers all the same.
+    (void)GiveNode(tracker, n, static_cast<double>(node.limit_kb));
   }
 }
 

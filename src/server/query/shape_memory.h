@@ -4,6 +4,7 @@
 //   first call      ShapeMemory()    core/pool: grant_division -> a limit for each node
 //                   Sort, hash join, Materialize: query/memory_gates raises work_mem while they set themselves up; hash
 //                   aggregates have their limits stored; a CTE's empty store is made anew
+//   Gather's call   GatherStarted()  what lies below a launch of workers that puts functions of its own over nodes
 //   node's call     NodeStarts()     its input is better known by now: PoolGrow()
 //   tick            WatchShaped()    hash tables that are filled give back what they did not need: PoolShrink()
 //   ExecutorEnd     LearnNeedsOf()   what each needed -> shared_needs.h
@@ -29,17 +30,18 @@ struct ShapedNode {
   short index;  // in the plan
   NeedKind kind;
   bool hash_limit;
-  bool fixed;    // nobody can set its limit
-  bool shaped;   // it was given more than the server's settings
+  bool common;  // one table for all processes, of their limits together: predicted_kb and needed_kb are the whole of it
+  bool fixed;   // nobody can set its limit
+  bool shaped;  // it was given more than the server's settings
   bool settled;  // what it did not need was given back
   bool spilled;  // at the end
   float processes;
-  float predicted_kb, wanted_kb, floor_kb, spill_kb;
-  float limit_kb;     // of each process
-  float held_kb;      // of the reservation, all processes
-  float needed_kb;    // at the end, -1 unknown
-  uint64_t rows_key;  // of the rows that it holds, 0: they have none
-  uint64_t name;      // in shared_needs.h
+  float predicted_kb, wanted_kb, floor_kb, spill_kb;  // of each process
+  float limit_kb;                                     // of each process
+  float held_kb;                                      // of the reservation, all processes
+  float needed_kb;                                    // at the end, -1 unknown
+  uint64_t rows_key;                                  // of the rows that it holds, 0: they have none
+  uint64_t name;                                      // in shared_needs.h
 };
 
 struct MemoryShape {
@@ -61,8 +63,10 @@ void ReshapeMemory(Tracker* tracker);
 // In a parallel worker: the limits that its leader has for the same nodes.
 void ShapeWorker(Tracker* tracker);
 
-// Called by the gates. NodeStarts: returns the work_mem that the node shall have, planned_kb or more.
+// Called by the gates. GatherStarted: gather by index in the plan. NodeStarts: returns the work_mem that the node shall
+// have, planned_kb or more.
 int NodeStarts(Tracker* tracker, int shaped, int planned_kb);
+void GatherStarted(Tracker* tracker, int gather);
 void NodeIsSetUp(Tracker* tracker, int shaped);
 
 // Signal context, once per tick, after the counters were read.
