@@ -239,6 +239,39 @@ DROP FUNCTION joined(text);
 DROP TABLE joins;
 SET max_parallel_workers_per_gather = 0;
 
+-- A window holds one partition at a time, or less: first by the statistics of its columns, then by what it held.
+CREATE TABLE parts AS SELECT g % 10 AS k, g AS id, md5(g::text) AS t FROM generate_series(1, 30000) g;
+CREATE INDEX ON parts (k, id);
+ANALYZE parts;
+SET enable_sort = off;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+CREATE TABLE windows (name text, query text);
+INSERT INTO windows VALUES
+  ('whole', 'SELECT md5(string_agg(c || t, '''' ORDER BY id)) FROM (SELECT count(*) OVER (PARTITION BY k) AS c, id, t FROM parts OFFSET 0) s'),
+  ('first', 'SELECT count(DISTINCT c) FROM (SELECT first_value(t) OVER (PARTITION BY k ORDER BY id) AS c, t FROM parts OFFSET 0) s'),
+  ('row by row', 'SELECT max(c) FROM (SELECT row_number() OVER (PARTITION BY k ORDER BY id) AS c, t FROM parts OFFSET 0) s'),
+  ('user''s function', 'SELECT min(c), max(s) FROM (SELECT count(*) OVER (PARTITION BY k) AS c, seen(t) AS s, t FROM parts OFFSET 0) s');
+CREATE FUNCTION windowed(statement text, OUT granted_kb int, OUT answer text) LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (ANALYZE, TIMING off) ' || statement LOOP
+    IF line ~ 'Memory of WindowAgg' THEN granted_kb = substring(line FROM 'Granted: (\d+)kB'); END IF;
+  END LOOP;
+  EXECUTE statement INTO answer;
+END $$;
+SET query_shaper.mode = off;
+SELECT name, answer FROM windows, windowed(query);
+SET query_shaper.mode = shape;
+-- Of 2,600 kB in all.
+SELECT name, granted_kb BETWEEN 500 AND 2000 AS more_than_a_partition, answer FROM windows, windowed(query);
+SELECT name, granted_kb BETWEEN 200 AND 400 AS a_partition, answer FROM windows, windowed(query);
+DROP FUNCTION windowed(text);
+DROP TABLE windows, parts;
+RESET enable_sort;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+
 -- What is told of it. Nothing stays reserved.
 SELECT query_shaper.flush();
 SELECT action, verdict, reason, bool_and((details ->> 'beyond_settings_kb')::numeric > 0) AS beyond FROM query_shaper.events

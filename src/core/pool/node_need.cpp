@@ -86,6 +86,10 @@ void Interval(NodeNeed* need, double log_sd) {
   need->high_kb = need->kb * factor;
 }
 
+// The largest of several groups: between an even share and all of the rows.
+double LargestOf(double rows, double groups) { return rows / std::sqrt(groups); }
+double UnevenLogSd(double groups) { return std::log(groups) / 2 / kQuantile90; }
+
 }  // namespace
 
 double MergeKb(double sorted_kb) {
@@ -183,7 +187,7 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
         need.spills = true;
         // Each sorts its own arguments, of the input's columns, one group after the other.
         double argument = std::min(width, kArgumentBytes);
-        need.rows = rows / std::sqrt(GroupsOf(node));
+        need.rows = LargestOf(rows, GroupsOf(node));
         need.kb = node.sorted_inputs * SortBytes(need.rows, argument) / kKb;
         need.spill_kb = node.sorted_inputs * SpilledKb(rows, argument);
       }
@@ -219,11 +223,7 @@ NodeNeed PredictNeedOf(const PlanTree& plan, int i, double rows, double rows_log
     default:
       break;
   }
-  if (need.kind == NeedKind::kDistinct) {
-    // Between an even share and all of the rows.
-    double uneven_log_sd = std::log(GroupsOf(node)) / 2 / kQuantile90;
-    rows_log_sd = std::hypot(rows_log_sd, uneven_log_sd);
-  }
+  if (need.kind == NeedKind::kDistinct) rows_log_sd = std::hypot(rows_log_sd, UnevenLogSd(GroupsOf(node)));
   Interval(&need, rows_log_sd);
   return need;
 }
@@ -236,6 +236,17 @@ NodeNeed PredictNeed(const PlanTree& plan, int i, double rows_log_sd, double pro
   // One table for all of them.
   if (node.op == Operator::kHash && node.parallel_aware) rows *= std::max(1.0, processes);
   return PredictNeedOf(plan, i, rows, rows_log_sd);
+}
+
+NodeNeed PredictWindowNeed(const PlanTree& plan, int i, double partitions, bool whole, double rows_log_sd) {
+  constexpr double kFewRows = 100;
+  int input = ChildIn(plan, i, ChildRole::kOuter);
+  double rows = Rows(plan, input);
+  if (!whole) return PredictNeedOf(plan, i, std::min(rows, kFewRows), rows_log_sd);
+  partitions = partitions >= 1 ? std::min(partitions, std::max(1.0, rows)) : 1;
+  NodeNeed need = PredictNeedOf(plan, i, LargestOf(rows, partitions), std::hypot(rows_log_sd, UnevenLogSd(partitions)));
+  need.spill_kb = SpilledKb(rows, Width(plan, input));
+  return need;
 }
 
 }  // namespace query_shaper

@@ -4,8 +4,8 @@
 //   sort            n (24 + 24 + maxalign(16 + w)): entry of the array, chunk, tuple; the array keeps a tenth spare
 //   hash table      n (16 + 16 + maxalign(w)) + 8 buckets, buckets the next power of two
 //   hash aggregate  n (chunk of the tuple + chunk of the states) + 24 slots, slots the next power of two over n / 0.9
-//   tuple store     n (8 + chunk): materialise, CTE, window; a chunk is 16 bytes and the next power of two
-//   bitmap          64 bytes a heap page
+//   tuple store     n (8 + chunk): materialise, CTE, a partition of a window; a chunk is 16 bytes and the next power of
+//   two bitmap          64 bytes a heap page
 //
 // w: bytes of the row's columns. A limit of n bytes holds that much because the executor counts the same bytes.
 #pragma once
@@ -52,6 +52,9 @@ NodeNeed PredictNeed(const PlanTree& plan, int node, double rows_log_sd, double 
 
 // The same for other rows than planned.
 NodeNeed PredictNeedOf(const PlanTree& plan, int node, double rows, double rows_log_sd);
+
+// Of a window, which holds one partition of its input at a time, or (whole: false) a few rows of it.
+NodeNeed PredictWindowNeed(const PlanTree& plan, int node, double partitions, bool whole, double rows_log_sd);
 
 // Index of the first child in a role, -1 none.
 int ChildIn(const PlanTree& plan, int parent, ChildRole role);

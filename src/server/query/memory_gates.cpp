@@ -9,10 +9,12 @@
 #include "server/query/shape_memory.h"
 #include "server/query/start_gather.h"
 #include "server/query/tracker.h"
+#include "server/query/window_rows.h"
 extern "C" {
 #include "access/xact.h"
 #include "executor/hashjoin.h"
 #include "miscadmin.h"
+#include "utils/tuplestore.h"
 }
 
 namespace query_shaper {
@@ -31,6 +33,7 @@ struct Gate {
   RaiseAt when;
   short awaited;                       // a Gather by index in the plan, whose launch is awaited; -1: none
   double group_rows, most_group_rows;  // kEachGroup
+  bool spilled;                        // kEachPartition
   bool started;
   bool over_with;  // passes everything on
   bool told;
@@ -43,7 +46,7 @@ int own_kb;  // of the session, while a gate is open
 
 void Open(int number) {
   own_kb = work_mem;
-  work_mem = gates[number].raised_kb;
+  work_mem = Max(work_mem, gates[number].raised_kb);
   open_gate = number;
 }
 
@@ -109,6 +112,18 @@ TupleTableSlot* PassGroups(int number, PlanState* node) {
   TupleTableSlot* slot = gate.real(node);
   if (open_gate == number) Close();
   gate.most_group_rows = Max(gate.most_group_rows, gate.group_rows);
+  return slot;
+}
+
+// Partitions begin amid a call, at once where the first row of the next one has been read by the one before.
+TupleTableSlot* PassPartitions(int number, PlanState* node) {
+  Gate& gate = gates[number];
+  auto* window = reinterpret_cast<WindowAggState*>(node);
+  Open(number);
+  TupleTableSlot* slot = gate.real(node);
+  if (open_gate == number) Close();
+  gate.most_group_rows = Max(gate.most_group_rows, HeldNow(window));
+  gate.spilled = gate.spilled || (window->buffer != nullptr && !tuplestore_in_memory(window->buffer));
   return slot;
 }
 
@@ -198,6 +213,7 @@ TupleTableSlot* AtGate(PlanState* node) {
   }
   if (gate.over >= 0) return PassInput(N, node);
   if (gate.when == RaiseAt::kEachGroup) return PassGroups(N, node);
+  if (gate.when == RaiseAt::kEachPartition) return PassPartitions(N, node);
   return gate.when == RaiseAt::kRefill ? PassRefill(N, node) : PassNode(N, node);
 }
 
@@ -292,9 +308,16 @@ void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb) {
 
 double MostGroupRows(const Tracker* tracker, const PlanState* node) {
   for (const Gate& gate : gates)
-    if (gate.tracker == tracker && gate.node == node && gate.over < 0 && gate.when == RaiseAt::kEachGroup)
+    if (gate.tracker == tracker && gate.node == node && gate.over < 0 &&
+        (gate.when == RaiseAt::kEachGroup || gate.when == RaiseAt::kEachPartition))
       return gate.most_group_rows;
   return -1;
+}
+
+bool SpilledAtGate(const Tracker* tracker, const PlanState* node) {
+  for (const Gate& gate : gates)
+    if (gate.tracker == tracker && gate.node == node && gate.over < 0 && gate.spilled) return true;
+  return false;
 }
 
 void ReleaseGates(const Tracker* tracker) {

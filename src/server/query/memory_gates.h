@@ -30,7 +30,8 @@ enum class RaiseAt : uint8_t {
   kRefill = 2,      // whenever a hash aggregate that has spilled works without its input: each refill sets its limits
                     // anew, and its array of buckets alone may be larger than the session's own allow
   kBuild = 4,       // a parallel hash join, until its table is built
-  kEachGroup = 3,   // whenever a group begins, in an aggregate over sorted input that sorts each group's rows again
+  kEachPartition = 5,  // whenever a partition begins, in a window
+  kEachGroup = 3,      // whenever a group begins, in an aggregate over sorted input that sorts each group's rows again
 };
 
 struct GateInput {
@@ -39,7 +40,7 @@ struct GateInput {
 };
 
 // shaped: number in tracker->memory.nodes, told to NodeStarts() and NodeIsSetUp() (shape_memory). False, and nothing
-// done, when no gates are left or something else stands at one of the nodes.
+// done, when no gates are left or something else stands at one of the nodes. With work_mem_kb 0 it only looks on.
 bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
               const GateInput* inputs, int input_count);
 
@@ -51,8 +52,11 @@ bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper);
 // Signal context: the node has been given more since.
 void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb);
 
-// kEachGroup: rows of the largest group so far; -1: no gate stands there.
+// kEachGroup: rows of the largest group so far; kEachPartition: most rows held; -1: no gate stands there.
 double MostGroupRows(const Tracker* tracker, const PlanState* node);
+
+// kEachPartition: whether one of them was written.
+bool SpilledAtGate(const Tracker* tracker, const PlanState* node);
 
 // The tracker's nodes do not run any more.
 void ReleaseGates(const Tracker* tracker);

@@ -7,6 +7,7 @@
 #include "server/query/counting.h"
 #include "server/query/memory_gates.h"
 #include "server/query/plan_states.h"
+#include "server/query/window_rows.h"
 extern "C" {
 #include "access/transam.h"
 #include "executor/executor.h"
@@ -109,6 +110,19 @@ int WrapperOf(const Tracker* tracker, int i) {
   int wrapper = i < 0 ? -1 : tracker->nodes[i].wrapper;
   PlanState* state = StateOf(tracker, i);
   return wrapper >= 0 && IsCommonJoin(state) && !StillWrapped(state, wrapper) ? -1 : wrapper;
+}
+
+// Partitions begin amid a call, so that functions of the rows before and after it are computed under its limit.
+bool WindowsPlainly(const WindowAggState* window) {
+  auto* plan = reinterpret_cast<const WindowAgg*>(window->ss.ps.plan);
+  for (int key = 0; key < plan->partNumCols; ++key)
+    if (plan->partOperators[key] >= FirstNormalObjectId) return false;
+  for (int key = 0; key < plan->ordNumCols; ++key)
+    if (plan->ordOperators[key] >= FirstNormalObjectId) return false;
+  for (Node* node : {reinterpret_cast<Node*>(plan->plan.targetlist), reinterpret_cast<Node*>(plan->plan.qual),
+                     reinterpret_cast<Node*>(plan->runCondition), plan->startOffset, plan->endOffset})
+    if (contain_mutable_functions(node) || contain_subplans(node) || CallsUsersFunction(node, nullptr)) return false;
+  return true;
 }
 
 GateInput InputOf(const Tracker* tracker, int i) { return {StateOf(tracker, i), WrapperOf(tracker, i)}; }
@@ -290,6 +304,14 @@ void ReadStoreNeed(const Tracker* tracker, ShapedNode* node) {
   if (rows > 0) node->needed_kb = static_cast<float>(NeedForRows(tracker, node->index, rows));
 }
 
+void ReadWindowNeed(const Tracker* tracker, ShapedNode* node) {
+  const PlanState* state = StateOf(tracker, node->index);
+  double rows = MostGroupRows(tracker, state);
+  if (rows < 0) return;
+  node->spilled = SpilledAtGate(tracker, state);
+  node->needed_kb = static_cast<float>(NeedForRows(tracker, node->index, rows));
+}
+
 }  // namespace
 
 NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd) {
@@ -303,10 +325,13 @@ NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd) {
   return PredictNeedOf(one, 0, rows, log_sd);
 }
 
-NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes) {
+NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes, double partitions) {
   const Plan* cte = PlanOfCte(tracker, i);
   if (cte != nullptr) return NeedOfRows(tracker, i, cte->plan_rows, log_sd);
   PlanState* state = StateOf(tracker, i);
+  if (state != nullptr && IsA(state, WindowAggState))
+    return PredictWindowNeed(tracker->plan, i, partitions,
+                             HoldsPartition(reinterpret_cast<const WindowAggState*>(state)), log_sd);
   if (state != nullptr && IsA(state, HashState) && state->plan->parallel_aware) {
     constexpr double kOpenChunksKb = 64;  // of each process
     NodeNeed need = NeedOfRows(tracker, i, reinterpret_cast<const Hash*>(state->plan)->rows_total, log_sd);
@@ -355,6 +380,8 @@ bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind) {
       return IsA(state, MaterialState) && reinterpret_cast<MaterialState*>(state)->eflags != 0;
     case NeedKind::kCte:
       return HoldsRows(tracker, i);
+    case NeedKind::kWindow:
+      return IsA(state, WindowAggState) && WindowsPlainly(reinterpret_cast<WindowAggState*>(state));
     case NeedKind::kDistinct:
       return IsA(state, AggState) && SortsPlainArguments(reinterpret_cast<AggState*>(state));
     default:
@@ -383,9 +410,19 @@ bool GiveNode(Tracker* tracker, int shaped, double limit_kb) {
       return kb / sorts > work_mem &&
              GiveByGate(tracker, shaped, kb / sorts, grouped ? RaiseAt::kEachGroup : RaiseAt::kFirstInput);
     }
+    case NeedKind::kWindow:
+      return GiveByGate(tracker, shaped, kb, RaiseAt::kEachPartition);
     default:
       return GiveByGate(tracker, shaped, kb, node.common ? RaiseAt::kBuild : RaiseAt::kCall);
   }
+}
+
+void WatchNode(Tracker* tracker, int shaped) {
+  const ShapedNode& node = tracker->memory.nodes[shaped];
+  int input = ChildIn(tracker->plan, node.index, ChildRole::kOuter);
+  if (node.kind != NeedKind::kWindow || node.fixed || node.shaped || input < 0) return;
+  double all_kb = PredictNeedOf(tracker->plan, node.index, tracker->plan.nodes[input].rows, 0.1).kb;
+  if (all_kb > static_cast<double>(node.floor_kb)) (void)GiveByGate(tracker, shaped, 0, RaiseAt::kEachPartition);
 }
 
 double PlannedGroupsKb(const Tracker* tracker, int i) {
@@ -442,6 +479,9 @@ void ReadNeed(const Tracker* tracker, ShapedNode* node) {
       break;
     case NeedKind::kDistinct:
       ReadDistinctNeed(tracker, node);
+      break;
+    case NeedKind::kWindow:
+      ReadWindowNeed(tracker, node);
       break;
     default:
       break;

@@ -12,11 +12,15 @@ bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind);
 // Sets it, for this process. False: something stands in the way.
 bool GiveNode(Tracker* tracker, int shaped, double limit_kb);
 
+// Of a window that keeps its limit: what it holds is looked at, to be learned.
+void WatchNode(Tracker* tracker, int shaped);
+
 // The work_mem under which a node has that limit.
 int WorkMemFor(double limit_kb, bool hash_limit);
 
 // core/pool/node_need, and what only the nodes know. Of a table that is common to several processes: the whole of it.
-NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes);
+// partitions: of a window.
+NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes, double partitions);
 NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd);
 
 // Of CTE scans the first alone holds rows, and Materialize only when it is read again.

@@ -15,6 +15,7 @@
 #include "server/query/node_memory.h"
 #include "server/query/plan_note.h"
 #include "server/query/tracker.h"
+#include "server/query/window_rows.h"
 #include "server/settings.h"
 #include "server/shared_needs.h"
 #include "server/store/knowledge.h"
@@ -155,11 +156,16 @@ void ListNeeds(Tracker* tracker) {
     if (!HoldsRows(tracker, i)) continue;
     int held = HeldRowsOf(tracker->plan, i);
     double processes = ProcessesOf(tracker, i);
+    double partitions = 1;
+    const PlanState* state = tracker->nodes[i].state;
+    if (held >= 0 && IsA(state, WindowAggState))
+      partitions = PartitionsOf(tracker->query->plannedstmt, reinterpret_cast<const WindowAgg*>(state->plan),
+                                tracker->plan.nodes[held].rows);
     NodeNeed need;
     // What is asked of PostgreSQL about a node may raise: it is asked outside.
     if (!pg::Advise("predict memory", [&] {
           double log_sd = RowsLogSd(tracker->plan, held, RowsLearned(note, tracker->plan, held));
-          need = NeedOf(tracker, i, log_sd, processes);
+          need = NeedOf(tracker, i, log_sd, processes, partitions);
         }))
       break;
     if (need.kind == NeedKind::kNone) continue;
@@ -262,6 +268,27 @@ void GiveBack(Tracker* tracker, ShapedNode* node, double used_kb) {
   node->held_kb -= static_cast<float>(PoolShrink(tracker->reservation, static_cast<int64>(spare_kb)));
 }
 
+void GiveMemory(Tracker* tracker) {
+  if (!WantsMore(tracker->memory)) return;
+  bool act = Does(settings::memory);
+  if (!act && !Advises(settings::memory)) return;
+  if (act && tracker->reservation == kNoReservation) return;
+  // Advice: as if all of it were to be had.
+  double granted_kb = static_cast<double>(act ? tracker->grant.memory_kb : tracker->claim.want_kb);
+  Divide(tracker, granted_kb, act);
+  if (act) {
+    double spare_kb = static_cast<double>(PoolHeldKb(tracker->reservation)) - Held(tracker->memory);
+    if (spare_kb >= 1) PoolShrink(tracker->reservation, static_cast<int64>(spare_kb));
+    if (tracker->memory.shaped > 0) PublishLimits(tracker);
+  }
+  if (tracker->memory.told) return;
+  tracker->memory.told = true;
+  if (tracker->memory.shaped > 0)
+    Tell(tracker, act ? "done" : "advised", "its nodes were given memory beyond the server's settings");
+  else if (act)
+    Tell(tracker, "declined", "the memory that its nodes want is not free");
+}
+
 }  // namespace
 
 void ReadNeeds(Tracker* tracker, PoolClaim* claim) {
@@ -281,24 +308,10 @@ void ReadNeeds(Tracker* tracker, PoolClaim* claim) {
 }
 
 void ShapeMemory(Tracker* tracker) {
-  if (tracker->worker || tracker->late || tracker->memory.count == 0 || !WantsMore(tracker->memory)) return;
-  bool act = Does(settings::memory);
-  if (!act && !Advises(settings::memory)) return;
-  if (act && tracker->reservation == kNoReservation) return;
-  // Advice: as if all of it were to be had.
-  double granted_kb = static_cast<double>(act ? tracker->grant.memory_kb : tracker->claim.want_kb);
-  Divide(tracker, granted_kb, act);
-  if (act) {
-    double spare_kb = static_cast<double>(PoolHeldKb(tracker->reservation)) - Held(tracker->memory);
-    if (spare_kb >= 1) PoolShrink(tracker->reservation, static_cast<int64>(spare_kb));
-    if (tracker->memory.shaped > 0) PublishLimits(tracker);
-  }
-  if (tracker->memory.told) return;
-  tracker->memory.told = true;
-  if (tracker->memory.shaped > 0)
-    Tell(tracker, act ? "done" : "advised", "its nodes were given memory beyond the server's settings");
-  else if (act)
-    Tell(tracker, "declined", "the memory that its nodes want is not free");
+  if (tracker->worker || tracker->late || tracker->memory.count == 0) return;
+  GiveMemory(tracker);
+  if (!Does(settings::memory)) return;
+  for (int n = 0; n < tracker->memory.count; ++n) WatchNode(tracker, n);
 }
 
 void ReshapeMemory(Tracker* tracker) {
@@ -327,7 +340,7 @@ void ShapeWorker(Tracker* tracker) {
       int id = copy.nodes[s].node_id;
       int i = id >= 0 && id < kNodeIds ? tracker->by_id[id] : -1;
       if (i < 0 || shape->count == kShapedNodes) continue;
-      NodeNeed need = NeedOf(tracker, i, 1, 1);
+      NodeNeed need = NeedOf(tracker, i, 1, 1, 1);
       double limit_kb = static_cast<double>(copy.nodes[s].memory_limit_kb);
       if (need.kind == NeedKind::kNone || !(limit_kb > FloorKb(need.hash_limit))) continue;
       AddNode(tracker, nullptr, i, need, 1);

@@ -53,7 +53,7 @@ struct MemoryShape {
 };
 
 // What the nodes of the statement want: fills want_kb and least_kb of the claim, in all processes together. Catalogs
-// are not looked into.
+// are looked into for windows alone.
 void ReadNeeds(Tracker* tracker, PoolClaim* claim);
 
 // Divides tracker->grant among them. At the statement's first call, and when its plan was replaced.

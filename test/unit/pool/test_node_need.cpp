@@ -108,6 +108,25 @@ BOOST_AUTO_TEST_CASE(a_sorted_aggregate_that_sorts_holds_a_group) {
   BOOST_TEST(std::isfinite(PredictNeed(plan, 0, 0.2, 1).wanted_kb()));
 }
 
+BOOST_AUTO_TEST_CASE(a_window_holds_a_partition) {
+  PlanTree plan = OverScan(Operator::kWindowAgg, 1e6, 8);
+  plan.nodes[1].rows = 1e6;
+  NodeNeed all = PredictWindowNeed(plan, 0, 1, true, 0.2), parts = PredictWindowNeed(plan, 0, 100, true, 0.2);
+  BOOST_TEST((parts.kind == NeedKind::kWindow));
+  BOOST_TEST(all.kb > 1e6 * 40 / 1024);
+  BOOST_TEST(parts.kb < all.kb / 9);
+  BOOST_TEST(parts.kb > all.kb / 101);  // one may be larger than others
+  BOOST_TEST(parts.high_kb > all.kb * 0.9);
+  BOOST_TEST(parts.spill_kb == all.spill_kb);
+  NodeNeed few = PredictWindowNeed(plan, 0, 1, false, 0.2);
+  BOOST_TEST(few.kb < all.kb / 1000);
+  BOOST_TEST(few.spill_kb < all.spill_kb / 1000);
+  BOOST_TEST(PredictWindowNeed(plan, 0, 1e9, true, 0.2).kb > 0);
+  BOOST_TEST(PredictWindowNeed(plan, 0, std::nan(""), true, 0.2).kb == all.kb);
+  plan.nodes[1].rows = 0;
+  BOOST_TEST(std::isfinite(PredictWindowNeed(plan, 0, 100, true, 0.2).wanted_kb()));
+}
+
 BOOST_AUTO_TEST_CASE(what_it_is_unsure_of_widens_the_interval) {
   PlanTree plan = OverScan(Operator::kSort, 1e5, 8);
   NodeNeed sure = PredictNeed(plan, 0, 0.2, 1), unsure = PredictNeed(plan, 0, 1.5, 1);
