@@ -73,8 +73,8 @@ struct TimeSeen {
 double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now);
 
 // Standard deviation of the log of what is left, as far as it may turn out short: half of `log_sd` where the end moved
-// away by at least the time that passed. An end that comes near because it was extrapolated from rows that came thick
-// at first does not move away.
+// away by at least the time that passed, half as much again where it came near twice as fast as time passed. What was
+// extrapolated from rows that came thick at first comes near; it does not move away.
 double ShortLeftLogSd(const TimeSeen& before, const TimeSeen& now, double log_sd);
 
 // Doubt about the time per unit of cost between two plans of one statement: standard deviation of its log.

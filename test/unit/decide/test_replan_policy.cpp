@@ -198,7 +198,9 @@ BOOST_AUTO_TEST_CASE(an_end_that_moved_away_is_less_likely_to_be_near) {
   BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 16000}, 1.2) == 0.6);
   BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 7400}, 1.2) == 0.6);  // as far as time went
   BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 7300}, 1.2) == 1.2);
-  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 3000}, 1.2) == 1.2);
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 6600}, 1.2) == 1.2);
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 6300}, 1.2) == 1.2);
+  BOOST_TEST(ShortLeftLogSd({300, 7000}, {700, 6200}, 1.2) == 1.2 * 1.5);
   // Nothing to compare with, too close, or unknown.
   BOOST_TEST(ShortLeftLogSd({}, {700, 16000}, 1.2) == 1.2);
   BOOST_TEST(ShortLeftLogSd({650, 7000}, {700, 16000}, 1.2) == 1.2);
@@ -214,6 +216,16 @@ BOOST_AUTO_TEST_CASE(a_plan_whose_end_runs_away_is_given_up_early) {
   situation.elapsed_ms = 772;
   BOOST_TEST(JudgeReplan(situation).replan);
   situation.left.log_sd = 1.05;
+  BOOST_TEST(!JudgeReplan(situation).replan);
+}
+
+// A look-up whose first rows came thick (stats_linked_votes: at 51 ms 1.3 s were left by the tracker, in truth 0.24).
+BOOST_AUTO_TEST_CASE(a_plan_whose_end_comes_near_is_left_alone) {
+  ReplanSituation situation;
+  situation.left = {1281, ShortLeftLogSd({27.7, 1771}, {51.1, 1281}, 0.8)};
+  situation.fresh = {473, CostLogSd(192474, 1185561)};
+  situation.elapsed_ms = 51.1;
+  situation.forced = true;
   BOOST_TEST(!JudgeReplan(situation).replan);
 }
 
