@@ -24,8 +24,8 @@ constexpr double kCostLogSdPerFold = 0.1;  // and the more, the further apart th
 
 constexpr double kLeastWindow = 0.25;  // of the time so far, below which two looks are too close to tell
 constexpr double kLeastShrink = 1e-3;
-constexpr double kMovedAwayDoubt = 0.5;
-constexpr double kCameNearDoubt = 1.5;
+constexpr double kRunawayDoubt = 0.5;
+constexpr double kLongRun = 10;  // times noticed_ms
 
 double Phi(double z) { return 0.5 * std::erfc(-z * M_SQRT1_2); }
 
@@ -112,12 +112,12 @@ double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now) {
   return std::min(now.left_ms / shrunk, std::max(now.left_ms, now.elapsed_ms));
 }
 
-double ShortLeftLogSd(const TimeSeen& before, const TimeSeen& now, double log_sd) {
-  if (!FarApart(before, now)) return log_sd;
-  double moved_ms = now.left_ms - before.left_ms, passed_ms = now.elapsed_ms - before.elapsed_ms;
-  if (moved_ms >= passed_ms) return kMovedAwayDoubt * log_sd;
-  return moved_ms <= -2 * passed_ms ? kCameNearDoubt * log_sd : log_sd;
+bool EndRunsAway(const TimeSeen& before, const TimeSeen& now, double noticed_ms) {
+  return FarApart(before, now) && now.left_ms - before.left_ms >= now.elapsed_ms - before.elapsed_ms &&
+         now.elapsed_ms >= kLongRun * noticed_ms;
 }
+
+double RunawayLogSd(double log_sd) { return kRunawayDoubt * log_sd; }
 
 double CostLogSd(double fresh_cost, double running_cost) {
   double fold = std::fabs(std::log((fresh_cost + 1) / (running_cost + 1)));

@@ -29,10 +29,8 @@ struct UncertainTime {
 };
 
 struct ReplanSituation {
-  UncertainTime left;  // of the plan that runs, as tracked
-  // Of the new plan from its beginning, less what kept work saves. Its doubt is what remains when the time left is as
-  // believed: where both times are made of the same rows and the same ms per cost, an error in these moves both.
-  UncertainTime fresh;
+  UncertainTime left;          // of the plan that runs, as tracked
+  UncertainTime fresh;         // of the new plan from its beginning, less what kept work saves
   double interruption_ms = 0;  // ending the old nodes, planning (when it is not done yet), starting the new ones
   double elapsed_ms = 0;       // of the running plan so far
   int replans = 0;             // in this run so far
@@ -72,10 +70,12 @@ struct TimeSeen {
 // what is left of things of which nothing is known but their age).
 double BelievedLeftMs(const TimeSeen& before, const TimeSeen& now);
 
-// Standard deviation of the log of what is left, as far as it may turn out short: half of `log_sd` where the end moved
-// away by at least the time that passed, half as much again where it came near twice as fast as time passed. What was
-// extrapolated from rows that came thick at first comes near; it does not move away.
-double ShortLeftLogSd(const TimeSeen& before, const TimeSeen& now, double log_sd);
+// Whether the end of a long run moved away by at least the time that passed. Rows that come thick at first do that as
+// well, but not for ten times noticed_ms.
+bool EndRunsAway(const TimeSeen& before, const TimeSeen& now, double noticed_ms);
+
+// Standard deviation of the log of what is left where the end runs away: it is not about to come near.
+double RunawayLogSd(double log_sd);
 
 // Doubt about the time per unit of cost between two plans of one statement: standard deviation of its log.
 double CostLogSd(double fresh_cost, double running_cost);

@@ -93,6 +93,7 @@ struct PlanNode {
   double groups = 0;           // expected groups (aggregates), else 0
   double leading_values = 0;   // sorts by several keys: distinct values of the first, 0 unknown
   double compare_ns = 0;       // sorts: what a comparison by the first key takes beyond that of two numbers
+  double call_ns = 0;          // aggregates: what the calls for one row take beyond those on numbers
   double limit_rows = -1;      // Limit with a constant count: count + offset; -1 unknown
   double relation_pages = 0;   // scans: heap blocks of the relation
   double relation_rows = 0;    // scans: rows of the relation by pg_class

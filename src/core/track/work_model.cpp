@@ -193,7 +193,7 @@ double RowsSetAside(const NodeFlow& flow, double room, double rows) {
 }
 
 double AggregateNs(const PlanNode& node) {
-  return kAggregateNs * node.aggregates + (node.agg == AggStrategy::kPlain ? 0 : kKeyNs * node.keys);
+  return kAggregateNs * node.aggregates + node.call_ns + (node.agg == AggStrategy::kPlain ? 0 : kKeyNs * node.keys);
 }
 
 // Nanoseconds in which the rows set aside are read back and grouped, by the share of its output that is out.

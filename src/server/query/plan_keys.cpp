@@ -188,6 +188,19 @@ double CompareNs(Oid type, Oid collation) {
   }
 }
 
+double ExtremeNs(const Aggref* call) {
+  constexpr double kTextNs = 45, kLocaleNs = 190;
+  switch (call->aggfnoid) {
+    case F_MIN_TEXT:
+    case F_MAX_TEXT:
+    case F_MIN_BPCHAR:
+    case F_MAX_BPCHAR:
+      return !OidIsValid(call->inputcollid) || lc_collate_is_c(call->inputcollid) ? kTextNs : kLocaleNs;
+    default:
+      return 0;
+  }
+}
+
 double CompareNsOf(const struct Sort* sort) {
   int place = sort->sortColIdx[0];
   if (place < 1 || place > list_length(sort->plan.targetlist)) return 0;

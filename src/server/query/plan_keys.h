@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "nodes/plannodes.h"
+#include "nodes/primnodes.h"
 }
 
 namespace query_shaper {
@@ -22,5 +23,8 @@ double CompareNs(Oid type, Oid collation);
 
 // The same of a sort's first key.
 double CompareNsOf(const struct Sort* sort);
+
+// What min() or max() over texts takes for a row beyond the same over numbers; 0 for other aggregates.
+double ExtremeNs(const Aggref* call);
 
 }  // namespace query_shaper

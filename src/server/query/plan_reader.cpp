@@ -35,6 +35,7 @@ struct ExpressionFacts {
   int aggregates;
   int sorted_inputs;
   double compare_ns;  // of the dearest of them
+  double call_ns;     // of all of them
   int subplans[16];
   int subplan_count;
 };
@@ -44,6 +45,7 @@ bool WalkExpression(Node* node, ExpressionFacts* facts) {
   if (IsA(node, Aggref)) {
     Aggref* call = reinterpret_cast<Aggref*>(node);
     ++facts->aggregates;
+    facts->call_ns += ExtremeNs(call);
     List* order = call->aggdistinct != NIL ? call->aggdistinct : call->aggorder;
     if (call->aggdistinct != NIL || (order != NIL && call->aggkind == AGGKIND_NORMAL)) {
       ++facts->sorted_inputs;
@@ -320,6 +322,7 @@ void ReadNode(Reader* reader, const Plan* plan, int parent, ChildRole role, bool
       node->compare_ns = CompareNsOf(sort);
     }
     node->aggregates = static_cast<int16_t>(facts.aggregates);
+    node->call_ns = facts.call_ns;
     if (node->op == Operator::kAgg && facts.sorted_inputs > 0) {
       node->distinct_input = true;
       node->sorted_inputs = static_cast<int16_t>(facts.sorted_inputs);

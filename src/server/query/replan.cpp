@@ -118,9 +118,9 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   double elapsed_ms = PlanElapsedMs(tracker);
   TimeSeen seen = {elapsed_ms, tracker->time_left.eta_ms};
   answer->old_cost = CostUnder(tracker->plan, believed);
-  double left_log_sd = BandLogSd(tracker->time_left);
-  double short_log_sd = ShortLeftLogSd(changes->judged, seen, left_log_sd);
-  answer->left = {BelievedLeftMs(changes->judged, seen), left_log_sd};
+  const double noticed_ms = Max(1.0, kNoticedTimes * settings::replan_min_time_ms);
+  const bool runs_away = EndRunsAway(changes->judged, seen, noticed_ms);
+  answer->left = {BelievedLeftMs(changes->judged, seen), BandLogSd(tracker->time_left)};
   // Judgements in quick succession tell nothing of how the end moves.
   if (changes->judged.elapsed_ms <= 0 || seen.elapsed_ms >= 2 * changes->judged.elapsed_ms) changes->judged = seen;
   // A time of complete runs is better than any that is tracked.
@@ -134,11 +134,13 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   UncertainTime old_by_cost = TimeOfCost(answer->old_cost, fresh_cost, predicted);
   old_by_cost.ms *= 1 - Min(0.999, Max(0.0, tracker->progress.work_share()));
   if (!(answer->trial.known_ms > 0)) {
-    // Both times are now made of the same witnesses: what these are wrong by is in the ratio of the two only as far as
-    // costs are.
     answer->left = Blend(answer->left, old_by_cost);
-    answer->left.log_sd *= short_log_sd / left_log_sd;
-    answer->fresh.log_sd = CostLogSd(fresh_cost, answer->old_cost);
+    // Both times are made of the same witnesses. Where these are shown to be wrong to one side, what they are wrong by
+    // is in the ratio of the two times only as far as costs are; elsewhere the doubt stands for what costs conceal.
+    if (runs_away) {
+      answer->left.log_sd = RunawayLogSd(answer->left.log_sd);
+      answer->fresh.log_sd = CostLogSd(fresh_cost, answer->old_cost);
+    }
   }
   ReplanSituation situation;
   situation.left = answer->left;
@@ -151,7 +153,7 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   // Those of this run have been counted when they happened.
   situation.interruptions = Interruptions(tracker->plan.query_id) - changes->swaps;
   situation.forced = rows_counted;
-  situation.noticed_ms = Max(1.0, kNoticedTimes * settings::replan_min_time_ms);
+  situation.noticed_ms = noticed_ms;
   answer->judged = JudgeReplan(situation);
   answer->swap = answer->judged.replan;
 }
