@@ -166,6 +166,14 @@ class Arena {
     return One(eye_.get(), "SELECT coalesce(sum(value), 0) FROM query_shaper.metrics WHERE name LIKE '%replans_total'");
   }
   double One(const std::string& sql) { return One(eye_.get(), sql); }
+  std::vector<std::string> LastEvents() {
+    std::vector<std::string> events;
+    for (const auto& row : Quiet(eye_.get(),
+                                 "SELECT concat_ws(' ', at, action, verdict, node_id, reason, details) "
+                                 "FROM query_shaper.events ORDER BY at DESC LIMIT 12"))
+      events.emplace_back(row[0].c_str());
+    return events;
+  }
   pqxx::result Quiet(const std::string& sql) { return Quiet(eye_.get(), sql); }
 
  private:
@@ -275,7 +283,8 @@ Verdict RunChaos(const Options& options) {
       arena.Apply({"SET query_shaper.mode = off", "SET query_shaper.fault = ''", "SET statement_timeout = 0"});
       arena.Distort(&dice);
       arena.Apply({"SET statement_timeout = '3s'"});
-      arena.Apply(Surroundings(&dice));
+      const std::vector<std::string> surroundings = Surroundings(&dice);
+      arena.Apply(surroundings);
       const Answer expected = arena.Run(script);
       arena.Clear(!expected.ended());
       if (expected.timed_out()) {  // by dice so badly planned that it says nothing
@@ -322,7 +331,10 @@ Verdict RunChaos(const Options& options) {
           std::printf("  DIFFERENT %s (round %d): %zu rows %s %s, expected %zu rows %s\n", shape.name.c_str(),
                       round + 1, got.rows, got.sqlstate.c_str(), got.message.c_str(), expected.rows,
                       expected.sqlstate.c_str());
-          for (const std::string& sql : script) std::printf("    %s\n", sql.c_str());
+          std::printf("    %s\n    expected %s\n", got.first_row.c_str(), expected.first_row.c_str());
+          for (const auto* texts : {&surroundings, &interference, &script})
+            for (const std::string& sql : *texts) std::printf("    %s\n", sql.c_str());
+          for (const std::string& event : arena.LastEvents()) std::printf("    %s\n", event.c_str());
           std::fflush(stdout);
         }
       }

@@ -76,6 +76,9 @@ Answer RunScript(pqxx::connection* connection, const std::vector<std::string>& s
     for (const std::string& sql : script) {
       const pqxx::result rows = transaction.exec(sql);
       answer.rows += rows.size();
+      answer.first_row.clear();
+      for (int column = 0; !rows.empty() && column < static_cast<int>(rows.columns()); column++)
+        answer.first_row += (column > 0 ? "|" : "") + std::string(rows[0][column].c_str());
       answer.checksum = Mix(answer.checksum) + ChecksumOf(rows, &answer.in_order);
     }
   } catch (const pqxx::sql_error& error) {

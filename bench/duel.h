@@ -22,6 +22,7 @@ struct Answer {
   uint64_t in_order = 0;  // the same with their order
   std::string sqlstate;   // empty: ended well
   std::string message;
+  std::string first_row;  // of the last statement, for readers
 
   bool ended() const { return sqlstate.empty(); }
   bool timed_out() const { return sqlstate == "57014"; }

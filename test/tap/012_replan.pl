@@ -59,6 +59,9 @@ same('outer joins', 'SELECT count(*), count(a.id), count(b.v), sum(b.id) FROM le
 same('semi and anti joins', 'SELECT count(*), sum(id) FROM left_side a WHERE EXISTS (SELECT FROM right_side b WHERE b.l = a.id AND b.v = 3);'
 	  . 'SELECT count(*), sum(id) FROM left_side a WHERE NOT EXISTS (SELECT FROM right_side b WHERE b.l = a.id AND b.v = 3);');
 same('CTE read twice', "WITH c AS MATERIALIZED (SELECT a.k, count(*) AS n $join GROUP BY 1) SELECT count(*), sum(x.n) FROM c x JOIN c y ON x.n = y.n WHERE y.k > 5;");
+# One query of WITH in two places: what was finished of the one is not the other's.
+same('a query of WITH put in twice', join('', map { "WITH x AS NOT MATERIALIZED (SELECT a.k, b.v, count(*) AS n, max(b.id) AS last $join GROUP BY 1, 2)"
+	  . " SELECT count(*), sum(u.n + v.n), min(u.last) FROM x u JOIN x v ON v.k = u.k JOIN left_side c ON c.id = v.k WHERE u.v = $_ AND v.v <> 3;" } 0 .. 9));
 my $kept = metric('replan_kept_rows_total');
 same('subqueries', "SELECT count(*), sum(x.v), sum(a.k) FROM (SELECT DISTINCT ON (b.l, b.v) b.l, b.v FROM right_side b ORDER BY b.l, b.v, b.id DESC) x JOIN left_side a ON a.id = x.l;"
 	  . "SELECT count(*), sum(x.n * a.k) FROM left_side a JOIN (SELECT b.l, count(*) AS n FROM right_side b GROUP BY 1) x ON x.l = a.id JOIN left_side c ON c.id = a.id;"

@@ -4,8 +4,8 @@
 //   sort            n (24 + 24 + maxalign(16 + w)): entry of the array, chunk, tuple; the array keeps a tenth spare
 //   hash table      n (16 + 16 + maxalign(w)) + 8 buckets, buckets the next power of two
 //   hash aggregate  n (chunk of the tuple + chunk of the states) + 24 slots, slots the next power of two over n / 0.9
-//   tuple store     n (8 + chunk): materialise, CTE, a partition of a window; a chunk is 16 bytes and the next power of
-//   two bitmap          64 bytes a heap page
+//   tuple store     n (8 + chunk): materialise, CTE, a window's partition; a chunk is 16 bytes and a power of two
+//   bitmap          64 bytes a heap page
 //
 // w: bytes of the row's columns. A limit of n bytes holds that much because the executor counts the same bytes.
 #pragma once

@@ -29,9 +29,9 @@ enum class RaiseAt : uint8_t {
   kFirstInput = 1,  // when its first input row has come: an aggregate that sorts its input
   kRefill = 2,      // whenever a hash aggregate that has spilled works without its input: each refill sets its limits
                     // anew, and its array of buckets alone may be larger than the session's own allow
+  kEachGroup = 3,   // whenever a group begins, in an aggregate over sorted input that sorts each group's rows again
   kBuild = 4,       // a parallel hash join, until its table is built
   kEachPartition = 5,  // whenever a partition begins, in a window
-  kEachGroup = 3,      // whenever a group begins, in an aggregate over sorted input that sorts each group's rows again
 };
 
 struct GateInput {

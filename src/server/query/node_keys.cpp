@@ -528,11 +528,18 @@ void FillPlaces(const Mapping* mapping, PlanNote* note) {
   }
   note->levels = static_cast<LevelPlace*>(palloc0(sizeof(LevelPlace) * static_cast<size_t>(Max(note->level_count, 1))));
   for (int i = 0; i < note->level_count; ++i) note->levels[i].parent = -1;
+  Bitmapset* met = nullptr;
   ListCell* cell;
   foreach (cell, mapping->planning->names.levels) {
     auto* level = static_cast<QueryLevel*>(lfirst(cell));
     int number = LevelNumber(level->root);
     if (number < 1 || number >= note->level_count) continue;
+    // A query of WITH that was put in twice is two relations of the query around it, of one number.
+    if (bms_is_member(number, met)) {
+      note->levels[number] = {-1, 0, false};
+      continue;
+    }
+    met = bms_add_member(met, number);
     Place up = Climb(mapping, {level, nullptr, Stage::kGroups, false});
     int relation;
     if (up.level == nullptr || !bms_get_singleton_member(up.relids, &relation)) continue;
