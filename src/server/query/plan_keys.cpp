@@ -110,8 +110,7 @@ bool PlanColumnIsUnique(const PlannedStmt* statement, const Plan* plan, int plac
   }
 }
 
-// Of the plan's column of that place, wherever it comes from. 0: not known, or in proportion to the rows, which is far
-// too many to matter.
+// As DistinctValues(), of the plan's column of that place, wherever it comes from.
 double PlanColumnValues(const PlannedStmt* statement, const Plan* plan, int place, int depth) {
   if (plan == nullptr || depth > kDeepest) return 0;
   const Var* column = Entry(plan->targetlist, place);
@@ -119,7 +118,7 @@ double PlanColumnValues(const PlannedStmt* statement, const Plan* plan, int plac
   Origin origin;
   if (ScanOrigin(statement, plan, column, &origin))
     return origin.below != nullptr ? PlanColumnValues(statement, origin.below, column->varattno, depth + 1)
-                                   : Max(origin.values, 0.0);
+                                   : origin.values;
   if (column->varno != OUTER_VAR && column->varno != INNER_VAR) return 0;
   return PlanColumnValues(statement, column->varno == OUTER_VAR ? outerPlan(plan) : innerPlan(plan), column->varattno,
                           depth + 1);
@@ -209,7 +208,13 @@ double CompareNsOf(const struct Sort* sort) {
 }
 
 double LeadingValues(const PlannedStmt* statement, const struct Sort* sort) {
-  return sort->numCols > 1 ? PlanColumnValues(statement, &sort->plan, sort->sortColIdx[0], 0) : 0;
+  // In proportion to the rows is far too many to matter.
+  return sort->numCols > 1 ? Max(0.0, PlanColumnValues(statement, &sort->plan, sort->sortColIdx[0], 0)) : 0;
+}
+
+double ColumnValues(const PlannedStmt* statement, const Plan* plan, int place, double rows) {
+  const double values = PlanColumnValues(statement, plan, place, 0);
+  return values < 0 ? -values * rows : values;
 }
 
 bool OuterKeyIsUnique(const PlannedStmt* statement, const Plan* join) {

@@ -17,6 +17,9 @@ bool OuterKeyIsUnique(const PlannedStmt* statement, const Plan* join);
 // Distinct values of the sort's first key, by the last ANALYZE; 0: not known, or there is no other key to go on with.
 double LeadingValues(const PlannedStmt* statement, const struct Sort* sort);
 
+// Distinct values of the column of that place among so many rows of the table that it comes from; 0: not known.
+double ColumnValues(const PlannedStmt* statement, const Plan* plan, int place, double rows);
+
 // What a comparison of two values takes beyond that of two numbers, in the units of core/track/work_model: measured on
 // half a million values of each kind, of texts with and without a common beginning.
 double CompareNs(Oid type, Oid collation);

@@ -1,16 +1,11 @@
 #include "pg/pg.h"
 
 #include "server/query/window_rows.h"
+
+#include "server/query/plan_keys.h"
 extern "C" {
-#include "access/htup_details.h"
-#include "catalog/pg_statistic.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
-#include "parser/parse_relation.h"
-#include "parser/parsetree.h"
-#include "parser/parse_clause.h"
 #include "utils/fmgroids.h"
-#include "utils/syscache.h"
 }
 
 namespace query_shaper {
@@ -33,40 +28,6 @@ bool KeepsRowsBehind(const WindowAggState* window) {
     }
   }
   return false;
-}
-
-double ValuesOf(const RangeTblEntry* relation, AttrNumber column, double rows) {
-  HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation->relid), Int16GetDatum(column),
-                                    BoolGetDatum(relation->inh));
-  if (!HeapTupleIsValid(tuple)) return kUnknownValues;
-  auto distinct = static_cast<double>(reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct);
-  ReleaseSysCache(tuple);
-  if (distinct < 0) return -distinct * rows;
-  return distinct > 0 ? distinct : kUnknownValues;
-}
-
-// Down to the scan that the column comes from.
-double ValuesIn(const PlannedStmt* statement, const Plan* plan, AttrNumber column, double rows) {
-  while (plan != nullptr) {
-    const TargetEntry* entry = get_tle_by_resno(plan->targetlist, column);
-    if (entry == nullptr || !IsA(entry->expr, Var)) return kUnknownValues;
-    auto* var = reinterpret_cast<const Var*>(entry->expr);
-    if (var->varattno <= 0) return kUnknownValues;
-    column = var->varattno;
-    if (IsA(plan, SubqueryScan)) {
-      plan = reinterpret_cast<const SubqueryScan*>(plan)->subplan;
-    } else if (var->varno == OUTER_VAR) {
-      plan = outerPlan(plan);
-    } else if (var->varno == INNER_VAR) {
-      plan = innerPlan(plan);
-    } else if (var->varno > 0 && var->varno <= list_length(statement->rtable)) {
-      const RangeTblEntry* relation = rt_fetch(var->varno, statement->rtable);
-      return relation->rtekind == RTE_RELATION ? ValuesOf(relation, column, rows) : kUnknownValues;
-    } else {
-      return kUnknownValues;
-    }
-  }
-  return kUnknownValues;
 }
 
 }  // namespace
@@ -104,8 +65,10 @@ bool HoldsPartition(const WindowAggState* window) {
 
 double PartitionsOf(const PlannedStmt* statement, const WindowAgg* plan, double rows) {
   double partitions = 1;
-  for (int key = 0; key < plan->partNumCols; ++key)
-    partitions *= ValuesIn(statement, outerPlan(plan), plan->partColIdx[key], rows);
+  for (int key = 0; key < plan->partNumCols; ++key) {
+    const double values = ColumnValues(statement, outerPlan(plan), plan->partColIdx[key], rows);
+    partitions *= values > 0 ? values : kUnknownValues;
+  }
   return Max(1, Min(partitions, rows));
 }
 
