@@ -186,6 +186,15 @@ int AddWorkers(Tracker* tracker) {
   return at_work;
 }
 
+// Sorts tell what they hold between calls of the executor alone: as their gates have found it.
+void ReadSorts(Tracker* tracker) {
+  for (int n = 0; n < tracker->memory.count; ++n) {
+    const ShapedNode& node = tracker->memory.nodes[n];
+    NodeCounters* counters = &tracker->counters[node.index];
+    if (node.kind == NeedKind::kSort && counters->sorted) counters->memory_kb = static_cast<double>(node.used_kb);
+  }
+}
+
 }  // namespace
 
 int ReadCounters(Tracker* tracker) {
@@ -195,6 +204,7 @@ int ReadCounters(Tracker* tracker) {
     ReadNode(&tracker->nodes[i], counters);
     AddUncounted(tracker, tracker->nodes[i], counters);
   }
+  ReadSorts(tracker);
   return tracker->has_gather && !tracker->worker ? AddWorkers(tracker) : 0;
 }
 

@@ -389,9 +389,10 @@ int NodeStarts(Tracker* tracker, int n, int planned_kb) {
 
 void NodeIsSetUp(Tracker* tracker, int n) {
   ShapedNode* node = &tracker->memory.nodes[n];
+  double used_kb = UsedKb(tracker, *node);
+  node->used_kb = static_cast<float>(Max(0, used_kb));
   if (tracker->worker || node->settled || tracker->reservation == kNoReservation) return;
   if (tracker->plan.nodes[node->index].under_gather) return;
-  double used_kb = UsedKb(tracker, *node);
   if (used_kb >= 0) GiveBack(tracker, node, used_kb);
 }
 

@@ -39,6 +39,7 @@ struct ShapedNode {
   float predicted_kb, wanted_kb, floor_kb, spill_kb;  // of each process
   float limit_kb;                                     // of each process
   float held_kb;                                      // of the reservation, all processes
+  float used_kb;                                      // once it is set up, 0 unknown
   float needed_kb;                                    // at the end, -1 unknown
   uint64_t rows_key;                                  // of the rows that it holds, 0: they have none
   uint64_t name;                                      // in shared_needs.h
