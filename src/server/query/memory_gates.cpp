@@ -33,7 +33,7 @@ struct Gate {
   RaiseAt when;
   short awaited;                       // a Gather by index in the plan, whose launch is awaited; -1: none
   double group_rows, most_group_rows;  // kEachGroup
-  bool spilled;                        // kEachPartition
+  bool spilled, keeps_behind;          // kEachPartition
   bool started;
   bool over_with;  // passes everything on
   bool told;
@@ -122,7 +122,7 @@ TupleTableSlot* PassPartitions(int number, PlanState* node) {
   Open(number);
   TupleTableSlot* slot = gate.real(node);
   if (open_gate == number) Close();
-  gate.most_group_rows = Max(gate.most_group_rows, HeldNow(window));
+  gate.most_group_rows = Max(gate.most_group_rows, HeldNow(window, gate.keeps_behind));
   gate.spilled = gate.spilled || (window->buffer != nullptr && !tuplestore_in_memory(window->buffer));
   return slot;
 }
@@ -278,6 +278,8 @@ bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int wo
   if (over < 0) return false;
   gates[over].raised_kb = work_mem_kb;
   gates[over].when = when;
+  if (when == RaiseAt::kEachPartition)
+    gates[over].keeps_behind = KeepsRowsBehind(reinterpret_cast<WindowAggState*>(node));
   stood[count++] = over;
   for (int i = 0; i < input_count; ++i) {
     int input = Stand(tracker, shaped, inputs[i].state, inputs[i].wrapper, over);

@@ -13,23 +13,6 @@ namespace {
 
 constexpr double kUnknownValues = 200;  // as the planner has it
 
-bool KeepsRowsBehind(const WindowAggState* window) {
-  constexpr int kMoves = FRAMEOPTION_START_OFFSET_PRECEDING | FRAMEOPTION_EXCLUSION;
-  if ((window->frameOptions & kMoves) != 0) return true;
-  ListCell* cell;
-  foreach (cell, window->funcs) {
-    switch (lfirst_node(WindowFuncExprState, cell)->wfunc->winfnoid) {
-      case F_FIRST_VALUE:
-      case F_LAST_VALUE:
-      case F_NTH_VALUE:
-        return true;
-      default:
-        break;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 bool HoldsPartition(const WindowAggState* window) {
@@ -72,9 +55,26 @@ double PartitionsOf(const PlannedStmt* statement, const WindowAgg* plan, double 
   return Max(1, Min(partitions, rows));
 }
 
-double HeldNow(const WindowAggState* window) {
+bool KeepsRowsBehind(const WindowAggState* window) {
+  constexpr int kMoves = FRAMEOPTION_START_OFFSET_PRECEDING | FRAMEOPTION_EXCLUSION;
+  if ((window->frameOptions & kMoves) != 0) return true;
+  ListCell* cell;
+  foreach (cell, window->funcs) {
+    switch (lfirst_node(WindowFuncExprState, cell)->wfunc->winfnoid) {
+      case F_FIRST_VALUE:
+      case F_LAST_VALUE:
+      case F_NTH_VALUE:
+        return true;
+      default:
+        break;
+    }
+  }
+  return false;
+}
+
+double HeldNow(const WindowAggState* window, bool keeps_behind) {
   if (window->buffer == nullptr) return 0;
-  int64 behind = KeepsRowsBehind(window) ? 0 : window->currentpos;
+  int64 behind = keeps_behind ? 0 : window->currentpos;
   return static_cast<double>(window->spooled_rows - behind);
 }
 

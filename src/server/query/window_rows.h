@@ -15,7 +15,10 @@ bool HoldsPartition(const WindowAggState* window);
 // looked into.
 double PartitionsOf(const PlannedStmt* statement, const WindowAgg* plan, double rows);
 
+// Whether rows before the current one may be asked for again.
+bool KeepsRowsBehind(const WindowAggState* window);
+
 // Held now, between two rows of the node.
-double HeldNow(const WindowAggState* window);
+double HeldNow(const WindowAggState* window, bool keeps_behind);
 
 }  // namespace query_shaper
