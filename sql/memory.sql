@@ -237,6 +237,32 @@ SELECT joined(query) FROM joins WHERE name = 'error';
 SHOW work_mem;
 DROP FUNCTION joined(text);
 DROP TABLE joins;
+-- Scanned anew for each row of another input: sized anew, with the same memory, also by the leader.
+CREATE FUNCTION again(statement text, OUT scanned int, OUT spills boolean) LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  FOR run IN 1 .. 3 LOOP
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) ' || statement INTO plan;
+    scanned = jsonb_path_query_first(plan, '$.** ? (@."Node Type" starts with "Gather")."Actual Loops"');
+    spills = (plan -> 0 -> 'Plan' ->> 'Temp Written Blocks')::int > 0;
+    EXIT WHEN NOT spills;
+  END LOOP;
+END $$;
+CREATE TABLE repeated (name text, query text);
+INSERT INTO repeated VALUES
+  ('join', 'SELECT count(s.t) FROM (VALUES (1), (2), (3)) v (x) LEFT JOIN (SELECT a.id, a.t || b.t AS t FROM wide a JOIN wide b USING (id) OFFSET 0) s ON s.id % 7 <> x'),
+  ('sort', 'SELECT count(s.t) FROM (VALUES (1), (2), (3)) v (x) LEFT JOIN (SELECT a.id, a.t || b.t AS t FROM wide a JOIN wide b USING (id) ORDER BY 2 OFFSET 0) s ON s.id % 7 <> x');
+SET enable_material = off;
+SET query_shaper.mode = off;
+SELECT name, scanned, spills FROM repeated, again(query);
+SET query_shaper.mode = shape;
+SELECT name, scanned, spills FROM repeated, again(query);
+SET max_parallel_workers = 0;
+SELECT name, scanned, spills FROM repeated, again(query) WHERE name = 'join';
+RESET max_parallel_workers;
+RESET enable_material;
+DROP FUNCTION again(text);
+DROP TABLE repeated;
 SET max_parallel_workers_per_gather = 0;
 
 -- A window holds one partition at a time, or less: first by the statistics of its columns, then by what it held.
@@ -276,6 +302,8 @@ RESET enable_bitmapscan;
 SELECT query_shaper.flush();
 SELECT action, verdict, reason, bool_and((details ->> 'beyond_settings_kb')::numeric > 0) AS beyond FROM query_shaper.events
 WHERE action = 'reserve' AND verdict <> 'declined' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+SELECT verdict, node_id >= 0 AS node, (details ->> 'wanted_kb')::numeric > 0 AS wanted, reason FROM query_shaper.events
+WHERE action = 'reserve' AND reason LIKE 'functions %' GROUP BY 1, 2, 3, 4;
 RESET query_shaper.min_cost;
 SELECT reserved FROM query_shaper.pool WHERE resource = 'memory';
 

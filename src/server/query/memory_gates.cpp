@@ -37,7 +37,8 @@ struct Gate {
   bool started;
   bool over_with;  // passes everything on
   bool told;
-  bool left;  // was taken out of the way, or cannot be: something of others' holds it
+  bool left;   // was taken out of the way, or cannot be: something of others' holds it
+  bool stays;  // will be needed again: its node is scanned anew, or that over which it stands
 };
 
 Gate gates[kGates];
@@ -183,6 +184,12 @@ TupleTableSlot* PassNode(int number, PlanState* node) {
   return slot;
 }
 
+// A Gather that is scanned anew launches anew.
+bool HasLaunched(const PlanState* node) {
+  return IsA(node, GatherState) ? reinterpret_cast<const GatherState*>(node)->initialized
+                                : reinterpret_cast<const GatherMergeState*>(node)->initialized;
+}
+
 TupleTableSlot* PassLaunch(Gate& gate, PlanState* node) {
   gate.over_with = true;
   StartGather(node);
@@ -202,11 +209,12 @@ constexpr auto kPass = GateTable(std::make_index_sequence<kGates>());
 template <int N>
 TupleTableSlot* AtGate(PlanState* node) {
   Gate& gate = gates[N];
-  if (gate.awaited >= 0 && !gate.over_with) return PassLaunch(gate, node);
+  if (gate.awaited >= 0 && (!gate.over_with || (gate.stays && !HasLaunched(node)))) return PassLaunch(gate, node);
   // Nothing is left to do here.
   if (gate.over >= 0 && open_gate == gate.over) return PassInput(N, node);
   if (gate.over_with || (gate.over >= 0 && IsSetUp(gates[gate.over]))) {
     gate.over_with = true;
+    if (gate.stays) return gate.real(node);
     if (!gate.left) Relink(node, gate.wrapper, kPass[N], gate.real);
     gate.left = true;
     return gate.real(node);
@@ -271,7 +279,7 @@ void AtSubtransactionEnd(SubXactEvent event, SubTransactionId, SubTransactionId,
 }  // namespace
 
 bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
-              const GateInput* inputs, int input_count) {
+              const GateInput* inputs, int input_count, bool stay) {
   int stood[4];
   int count = 0;
   int over = Stand(tracker, shaped, node, wrapper, -1);
@@ -291,15 +299,28 @@ bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int wo
     while (count > 0) Remove(stood[--count]);
     return false;
   }
+  for (int i = 0; i < count; ++i) gates[stood[i]].stays = stay;
   return true;
 }
 
-bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper) {
+bool RearmGates(const Tracker* tracker, int shaped) {
+  bool found = false;
+  for (Gate& gate : gates) {
+    if (gate.tracker != tracker || gate.shaped != shaped || !gate.stays) continue;
+    gate.over_with = gate.started = gate.told = false;
+    found = true;
+  }
+  return found;
+}
+
+bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper, bool again) {
   for (const Gate& gate : gates)
     if (gate.tracker == tracker && gate.node == node && gate.awaited == gather) return true;
   int number = Stand(tracker, -1, node, wrapper, -1);
-  if (number >= 0) gates[number].awaited = static_cast<short>(gather);
-  return number >= 0;
+  if (number < 0) return false;
+  gates[number].awaited = static_cast<short>(gather);
+  gates[number].stays = again;
+  return true;
 }
 
 void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb) {

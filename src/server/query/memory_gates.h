@@ -41,13 +41,19 @@ struct GateInput {
 
 // shaped: number in tracker->memory.nodes, told to NodeStarts() and NodeIsSetUp() (shape_memory). False, and nothing
 // done, when no gates are left or something else stands at one of the nodes. With work_mem_kb 0 it only looks on.
+// stay: the gates do not take themselves out.
 bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int work_mem_kb, RaiseAt when,
-              const GateInput* inputs, int input_count);
+              const GateInput* inputs, int input_count, bool stay);
 
 // Stands over a Gather: its first call launches the workers, then tells GatherStarted() (shape_memory), then goes on.
 // The functions of parallel hash joins below are put in place, over anything that stands there, by that launch alone.
-// gather: in the tracker's plan. True also where one stands there already.
-bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper);
+// gather: in the tracker's plan. again: it is scanned anew, maybe, and tells of each time. True also where one stands
+// there already.
+bool AwaitLaunch(Tracker* tracker, int gather, PlanState* node, int wrapper, bool again);
+
+// What those of a shaped node have done is forgotten, before it sets itself up once more; gates that stay only. False:
+// none stands there.
+bool RearmGates(const Tracker* tracker, int shaped);
 
 // Signal context: the node has been given more since.
 void RaiseGate(const Tracker* tracker, int shaped, int work_mem_kb);

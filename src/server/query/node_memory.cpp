@@ -38,16 +38,18 @@ HashJoinState* JoinOf(const Tracker* tracker, int hash) {
   return state != nullptr && IsA(state, HashJoinState) ? reinterpret_cast<HashJoinState*>(state) : nullptr;
 }
 
-bool RunsUnderParameters(const Tracker* tracker, int i) {
-  PlanState* state = StateOf(tracker, i);
-  if (state == nullptr || bms_is_empty(state->plan->extParam)) return false;
-  for (int at = i; at >= 0; at = tracker->plan.nodes[at].parent) {
-    const PlanNode& node = tracker->plan.nodes[at];
-    if (node.role == ChildRole::kSubPlan) return true;
-    if (node.role != ChildRole::kInner || node.parent < 0) continue;
-    Operator above = tracker->plan.nodes[node.parent].op;
-    if (above == Operator::kNestLoop || above == Operator::kRecursiveUnion) return true;
-  }
+// Nodes below a Gather depend on a parameter of its own: it says no more than that it is scanned anew.
+int OwnParameter(const PlanState* gather) {
+  if (gather == nullptr) return -1;
+  return IsA(gather, GatherState) ? reinterpret_cast<const Gather*>(gather->plan)->rescan_param
+                                  : reinterpret_cast<const GatherMerge*>(gather->plan)->rescan_param;
+}
+
+bool RunsUnderParameters(const Tracker* tracker, int i, int launch) {
+  const Bitmapset* params = StateOf(tracker, i)->plan->extParam;
+  const int harmless = OwnParameter(StateOf(tracker, launch));
+  for (int param = bms_next_member(params, -1); param >= 0; param = bms_next_member(params, param))
+    if (param != harmless) return MayRunAgain(tracker, i);
   return false;
 }
 
@@ -60,12 +62,14 @@ bool CallsUsersFunction(Node* node, void* context) {
                                 context);
 }
 
-// While its sorts are begun the arguments for the first row are computed: they must not care for work_mem.
-bool SortsPlainArguments(const AggState* agg) {
+bool SortsArguments(const AggState* agg) {
   auto* plan = reinterpret_cast<const Agg*>(agg->ss.ps.plan);
-  if ((agg->aggstrategy != AGG_PLAIN && agg->aggstrategy != AGG_SORTED) || plan->chain != NIL ||
-      plan->groupingSets != NIL)
-    return false;
+  return (agg->aggstrategy == AGG_PLAIN || agg->aggstrategy == AGG_SORTED) && plan->chain == NIL &&
+         plan->groupingSets == NIL;
+}
+
+// While its sorts are begun the arguments for the first row are computed: they must not care for work_mem.
+bool SortsPlainly(const AggState* agg) {
   ListCell* cell;
   foreach (cell, agg->aggs) {
     auto* call = static_cast<Node*>(lfirst(cell));
@@ -130,14 +134,15 @@ GateInput InputOf(const Tracker* tracker, int i) { return {StateOf(tracker, i), 
 bool GiveByGate(Tracker* tracker, int shaped, int work_mem_kb, RaiseAt when) {
   int i = tracker->memory.nodes[shaped].index;
   int owner = OwnerOf(tracker, i);
+  const int launch = tracker->memory.nodes[shaped].launch;
   GateInput inputs[2];
   int count = 0;
   inputs[count++] = InputOf(tracker, ChildIn(tracker->plan, owner, ChildRole::kOuter));
   if (owner != i) inputs[count++] = InputOf(tracker, ChildIn(tracker->plan, i, ChildRole::kOuter));
   for (int input = 0; input < count; ++input)
     if (inputs[input].state == nullptr) return false;
-  return RaiseFor(tracker, shaped, StateOf(tracker, owner), WrapperOf(tracker, owner), work_mem_kb, when, inputs,
-                  count);
+  return RaiseFor(tracker, shaped, StateOf(tracker, owner), WrapperOf(tracker, owner), work_mem_kb, when, inputs, count,
+                  launch >= 0 && MayRunAgain(tracker, launch));
 }
 
 bool GiveGroups(AggState* agg, int work_mem_kb) {
@@ -363,29 +368,46 @@ bool HoldsRows(const Tracker* tracker, int i) {
   return reinterpret_cast<CteScanState*>(state)->leader == reinterpret_cast<CteScanState*>(state);
 }
 
-bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind) {
+bool MayRunAgain(const Tracker* tracker, int i) {
+  for (int at = i; at >= 0; at = tracker->plan.nodes[at].parent) {
+    const PlanNode& node = tracker->plan.nodes[at];
+    if (node.role == ChildRole::kSubPlan) return true;
+    if (node.role != ChildRole::kInner || node.parent < 0) continue;
+    Operator above = tracker->plan.nodes[node.parent].op;
+    if (above == Operator::kNestLoop || above == Operator::kRecursiveUnion) return true;
+  }
+  return false;
+}
+
+const char* WhyNotGiven(const Tracker* tracker, int i, NeedKind kind, int launch) {
+  static const char* const kCannot = "the memory of a node cannot be set";
+  static const char* const kFunctions = "functions of users, or not immutable, would run under the memory of a node";
   PlanState* state = StateOf(tracker, i);
-  if (state == nullptr || RunsUnderParameters(tracker, i)) return false;
+  if (state == nullptr) return kCannot;
+  if (RunsUnderParameters(tracker, i, launch)) return "a node is run again and again under other parameters";
   switch (kind) {
     case NeedKind::kSort:
-      return IsA(state, SortState) || IsA(state, IncrementalSortState);
+      return IsA(state, SortState) || IsA(state, IncrementalSortState) ? nullptr : kCannot;
     case NeedKind::kHash: {
       HashJoinState* join = JoinOf(tracker, i);
-      return join != nullptr && join->hj_HashTable == nullptr && (!IsCommonJoin(&join->js.ps) || JoinsPlainly(join));
+      if (join == nullptr || join->hj_HashTable != nullptr) return kCannot;
+      return !IsCommonJoin(&join->js.ps) || JoinsPlainly(join) ? nullptr : kFunctions;
     }
     case NeedKind::kGroups:
-      return IsA(state, AggState) && reinterpret_cast<AggState*>(state)->hash_mem_limit > 0 &&
-             GroupsPlainly(reinterpret_cast<AggState*>(state));
+      if (!IsA(state, AggState) || reinterpret_cast<AggState*>(state)->hash_mem_limit == 0) return kCannot;
+      return GroupsPlainly(reinterpret_cast<AggState*>(state)) ? nullptr : kFunctions;
     case NeedKind::kStore:
-      return IsA(state, MaterialState) && reinterpret_cast<MaterialState*>(state)->eflags != 0;
+      return IsA(state, MaterialState) && reinterpret_cast<MaterialState*>(state)->eflags != 0 ? nullptr : kCannot;
     case NeedKind::kCte:
-      return HoldsRows(tracker, i);
+      return HoldsRows(tracker, i) ? nullptr : kCannot;
     case NeedKind::kWindow:
-      return IsA(state, WindowAggState) && WindowsPlainly(reinterpret_cast<WindowAggState*>(state));
+      if (!IsA(state, WindowAggState)) return kCannot;
+      return WindowsPlainly(reinterpret_cast<WindowAggState*>(state)) ? nullptr : kFunctions;
     case NeedKind::kDistinct:
-      return IsA(state, AggState) && SortsPlainArguments(reinterpret_cast<AggState*>(state));
+      if (!IsA(state, AggState) || !SortsArguments(reinterpret_cast<AggState*>(state))) return kCannot;
+      return SortsPlainly(reinterpret_cast<AggState*>(state)) ? nullptr : kFunctions;
     default:
-      return false;
+      return kCannot;
   }
 }
 

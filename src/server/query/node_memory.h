@@ -5,9 +5,11 @@
 
 namespace query_shaper {
 
-// Whether the limit of node i of the plan can be set before it runs. Not where it is built again and again under other
-// parameters.
-bool CanBeGiven(const Tracker* tracker, int i, NeedKind kind);
+// Whether node i of the plan, or something above it, is scanned again for each row of others.
+bool MayRunAgain(const Tracker* tracker, int i);
+
+// Null where the limit of node i of the plan can be set before it runs; else why not. launch: as in ShapedNode.
+const char* WhyNotGiven(const Tracker* tracker, int i, NeedKind kind, int launch);
 
 // Sets it, for this process. False: something stands in the way.
 bool GiveNode(Tracker* tracker, int shaped, double limit_kb);

@@ -62,9 +62,10 @@ bool HasCommonTables(const Tracker* tracker, int gather) {
 }
 
 bool Give(Tracker* tracker, int n, double limit_kb) {
-  int gather = GatherAbove(tracker, tracker->memory.nodes[n].index);
-  if (gather < 0 || !HasCommonTables(tracker, gather)) return GiveNode(tracker, n, limit_kb);
-  return AwaitLaunch(tracker, gather, tracker->nodes[gather].state, tracker->nodes[gather].wrapper);
+  int gather = tracker->memory.nodes[n].launch;
+  if (gather < 0) return GiveNode(tracker, n, limit_kb);
+  return AwaitLaunch(tracker, gather, tracker->nodes[gather].state, tracker->nodes[gather].wrapper,
+                     MayRunAgain(tracker, gather));
 }
 
 bool RowsLearned(const PlanNote* note, const PlanTree& plan, int node) {
@@ -112,7 +113,10 @@ void AddNode(Tracker* tracker, const PlanNote* note, int i, const NodeNeed& need
   node->common = need.kind == NeedKind::kHash && tracker->plan.nodes[i].parallel_aware;
   node->spill_kb = static_cast<float>(need.spills ? need.spill_kb / (node->common ? processes : 1) : 0);
   node->floor_kb = node->limit_kb = static_cast<float>(FloorKb(need.hash_limit));
-  node->fixed = !need.spills || !CanBeGiven(tracker, i, need.kind);
+  int gather = GatherAbove(tracker, i);
+  node->launch = static_cast<short>(gather >= 0 && HasCommonTables(tracker, gather) ? gather : -1);
+  if (need.spills) node->why_fixed = WhyNotGiven(tracker, i, need.kind, node->launch);
+  node->fixed = !need.spills || node->why_fixed != nullptr;
   node->needed_kb = -1;
   int held = HeldRowsOf(tracker->plan, i);
   int id = held < 0 ? -1 : tracker->plan.nodes[held].node_id;
@@ -201,6 +205,21 @@ void Tell(const Tracker* tracker, const char* verdict, const char* reason) {
   RecordEvent("reserve", verdict, tracker->plan.query_id, -1, reason, details);
 }
 
+// Of the first node that would have been given more.
+void TellFixed(Tracker* tracker) {
+  MemoryShape* shape = &tracker->memory;
+  for (int n = 0; n < shape->count && !shape->told_fixed; ++n) {
+    const ShapedNode& node = shape->nodes[n];
+    const double wanted_kb = static_cast<double>(node.processes) * static_cast<double>(node.wanted_kb);
+    if (node.why_fixed == nullptr || !(node.wanted_kb > node.floor_kb) || wanted_kb < kNotWorthKb) continue;
+    char details[kEventTextBytes];
+    std::snprintf(details, sizeof details, "{\"wanted_kb\": %.0f}", wanted_kb);
+    RecordEvent("reserve", "declined", tracker->plan.query_id, tracker->plan.nodes[node.index].node_id, node.why_fixed,
+                details);
+    shape->told_fixed = true;
+  }
+}
+
 void HoldFor(ShapedNode* node) {
   node->held_kb = static_cast<float>(static_cast<double>(node->processes) *
                                      static_cast<double>(Min(node->wanted_kb, node->limit_kb)));
@@ -269,9 +288,10 @@ void GiveBack(Tracker* tracker, ShapedNode* node, double used_kb) {
 }
 
 void GiveMemory(Tracker* tracker) {
-  if (!WantsMore(tracker->memory)) return;
   bool act = Does(settings::memory);
   if (!act && !Advises(settings::memory)) return;
+  TellFixed(tracker);
+  if (!WantsMore(tracker->memory)) return;
   if (act && tracker->reservation == kNoReservation) return;
   // Advice: as if all of it were to be had.
   double granted_kb = static_cast<double>(act ? tracker->grant.memory_kb : tracker->claim.want_kb);
@@ -359,7 +379,7 @@ void ShapeWorker(Tracker* tracker) {
 void GatherStarted(Tracker* tracker, int gather) {
   for (int n = 0; n < tracker->memory.count; ++n) {
     const ShapedNode& node = tracker->memory.nodes[n];
-    if (!node.shaped || GatherAbove(tracker, node.index) != gather) continue;
+    if (!node.shaped || node.launch != gather || RearmGates(tracker, n)) continue;
     // One that cannot be given here is in the workers all the same.
     (void)GiveNode(tracker, n, static_cast<double>(node.limit_kb));
   }

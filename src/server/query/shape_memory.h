@@ -27,12 +27,14 @@ struct PoolClaim;
 constexpr int kShapedNodes = 24;  // of one statement
 
 struct ShapedNode {
-  short index;  // in the plan
+  short index;   // in the plan
+  short launch;  // the Gather above it whose launches put functions over nodes, in the plan; -1: none
   NeedKind kind;
   bool hash_limit;
   bool common;  // one table for all processes, of their limits together: predicted_kb and needed_kb are the whole of it
   bool fixed;   // nobody can set its limit
   bool shaped;  // it was given more than the server's settings
+  const char* why_fixed;
   bool settled;  // what it did not need was given back
   bool spilled;  // at the end
   float processes;
@@ -48,7 +50,7 @@ struct ShapedNode {
 struct MemoryShape {
   int count;
   int shaped;
-  bool told;
+  bool told, told_fixed;
   double given_kb;  // beyond what the server's settings give
   ShapedNode nodes[kShapedNodes];
 };
