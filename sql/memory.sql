@@ -276,6 +276,8 @@ CREATE TABLE windows (name text, query text);
 INSERT INTO windows VALUES
   ('whole', 'SELECT md5(string_agg(c || t, '''' ORDER BY id)) FROM (SELECT count(*) OVER (PARTITION BY k) AS c, id, t FROM parts OFFSET 0) s'),
   ('first', 'SELECT count(DISTINCT c) FROM (SELECT first_value(t) OVER (PARTITION BY k ORDER BY id) AS c, t FROM parts OFFSET 0) s'),
+  ('peers', 'SELECT sum(c) FROM (SELECT sum(length(t)) OVER (ORDER BY k) AS c FROM parts OFFSET 0) s'),
+  ('without peers', 'SELECT sum(c) FROM (SELECT sum(length(t)) OVER (ORDER BY k ROWS UNBOUNDED PRECEDING) AS c FROM parts OFFSET 0) s'),
   ('row by row', 'SELECT max(c) FROM (SELECT row_number() OVER (PARTITION BY k ORDER BY id) AS c, t FROM parts OFFSET 0) s'),
   ('user''s function', 'SELECT min(c), max(s) FROM (SELECT count(*) OVER (PARTITION BY k) AS c, seen(t) AS s, t FROM parts OFFSET 0) s');
 CREATE FUNCTION windowed(statement text, OUT granted_kb int, OUT answer text) LANGUAGE plpgsql AS $$

@@ -238,13 +238,13 @@ NodeNeed PredictNeed(const PlanTree& plan, int i, double rows_log_sd, double pro
   return PredictNeedOf(plan, i, rows, rows_log_sd);
 }
 
-NodeNeed PredictWindowNeed(const PlanTree& plan, int i, double partitions, bool whole, double rows_log_sd) {
+NodeNeed PredictWindowNeed(const PlanTree& plan, int i, double pieces, bool whole, double rows_log_sd) {
   constexpr double kFewRows = 100;
   int input = ChildIn(plan, i, ChildRole::kOuter);
   double rows = Rows(plan, input);
   if (!whole) return PredictNeedOf(plan, i, std::min(rows, kFewRows), rows_log_sd);
-  partitions = partitions >= 1 ? std::min(partitions, std::max(1.0, rows)) : 1;
-  NodeNeed need = PredictNeedOf(plan, i, LargestOf(rows, partitions), std::hypot(rows_log_sd, UnevenLogSd(partitions)));
+  pieces = pieces >= 1 ? std::min(pieces, std::max(1.0, rows)) : 1;
+  NodeNeed need = PredictNeedOf(plan, i, LargestOf(rows, pieces), std::hypot(rows_log_sd, UnevenLogSd(pieces)));
   need.spill_kb = SpilledKb(rows, Width(plan, input));
   return need;
 }

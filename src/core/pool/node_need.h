@@ -53,8 +53,8 @@ NodeNeed PredictNeed(const PlanTree& plan, int node, double rows_log_sd, double 
 // The same for other rows than planned.
 NodeNeed PredictNeedOf(const PlanTree& plan, int node, double rows, double rows_log_sd);
 
-// Of a window, which holds one partition of its input at a time, or (whole: false) a few rows of it.
-NodeNeed PredictWindowNeed(const PlanTree& plan, int node, double partitions, bool whole, double rows_log_sd);
+// Of a window, which holds one of so many pieces of its input at a time, or (whole: false) a few rows of it.
+NodeNeed PredictWindowNeed(const PlanTree& plan, int node, double pieces, bool whole, double rows_log_sd);
 
 // Index of the first child in a role, -1 none.
 int ChildIn(const PlanTree& plan, int parent, ChildRole role);

@@ -330,13 +330,13 @@ NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd) {
   return PredictNeedOf(one, 0, rows, log_sd);
 }
 
-NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes, double partitions) {
+NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes, double pieces) {
   const Plan* cte = PlanOfCte(tracker, i);
   if (cte != nullptr) return NeedOfRows(tracker, i, cte->plan_rows, log_sd);
   PlanState* state = StateOf(tracker, i);
   if (state != nullptr && IsA(state, WindowAggState))
-    return PredictWindowNeed(tracker->plan, i, partitions,
-                             HoldsPartition(reinterpret_cast<const WindowAggState*>(state)), log_sd);
+    return PredictWindowNeed(tracker->plan, i, pieces, HoldsPieces(reinterpret_cast<const WindowAggState*>(state)),
+                             log_sd);
   if (state != nullptr && IsA(state, HashState) && state->plan->parallel_aware) {
     constexpr double kOpenChunksKb = 64;  // of each process
     NodeNeed need = NeedOfRows(tracker, i, reinterpret_cast<const Hash*>(state->plan)->rows_total, log_sd);

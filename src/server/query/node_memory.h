@@ -21,8 +21,8 @@ void WatchNode(Tracker* tracker, int shaped);
 int WorkMemFor(double limit_kb, bool hash_limit);
 
 // core/pool/node_need, and what only the nodes know. Of a table that is common to several processes: the whole of it.
-// partitions: of a window.
-NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes, double partitions);
+// pieces: of a window (window_rows).
+NodeNeed NeedOf(const Tracker* tracker, int i, double log_sd, double processes, double pieces);
 NodeNeed NeedOfRows(const Tracker* tracker, int i, double rows, double log_sd);
 
 // Of CTE scans the first alone holds rows, and Materialize only when it is read again.

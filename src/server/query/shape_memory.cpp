@@ -160,16 +160,16 @@ void ListNeeds(Tracker* tracker) {
     if (!HoldsRows(tracker, i)) continue;
     int held = HeldRowsOf(tracker->plan, i);
     double processes = ProcessesOf(tracker, i);
-    double partitions = 1;
+    double pieces = 1;
     const PlanState* state = tracker->nodes[i].state;
     if (held >= 0 && IsA(state, WindowAggState))
-      partitions = PartitionsOf(tracker->query->plannedstmt, reinterpret_cast<const WindowAgg*>(state->plan),
-                                tracker->plan.nodes[held].rows);
+      pieces = PiecesOf(tracker->query->plannedstmt, reinterpret_cast<const WindowAggState*>(state),
+                        tracker->plan.nodes[held].rows);
     NodeNeed need;
     // What is asked of PostgreSQL about a node may raise: it is asked outside.
     if (!pg::Advise("predict memory", [&] {
           double log_sd = RowsLogSd(tracker->plan, held, RowsLearned(note, tracker->plan, held));
-          need = NeedOf(tracker, i, log_sd, processes, partitions);
+          need = NeedOf(tracker, i, log_sd, processes, pieces);
         }))
       break;
     if (need.kind == NeedKind::kNone) continue;

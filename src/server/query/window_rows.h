@@ -7,13 +7,13 @@ extern "C" {
 
 namespace query_shaper {
 
-// Whether all rows of a partition are held at once: where a frame reaches to its end, or a function wants to know how
-// many they are. Otherwise rows come and go with the current one.
-bool HoldsPartition(const WindowAggState* window);
+// Whether all rows of a piece of its input are held at once: of a partition, or, under a frame that ends with the peers
+// of the current row, those that order alike. Otherwise rows come and go with the current one.
+bool HoldsPieces(const WindowAggState* window);
 
-// Expected partitions of so many rows, by the statistics of the columns that they are told apart by. Catalogs are
+// Expected such pieces of so many rows, by the statistics of the columns that they are told apart by. Catalogs are
 // looked into.
-double PartitionsOf(const PlannedStmt* statement, const WindowAgg* plan, double rows);
+double PiecesOf(const PlannedStmt* statement, const WindowAggState* window, double rows);
 
 // Whether rows before the current one may be asked for again.
 bool KeepsRowsBehind(const WindowAggState* window);
