@@ -100,6 +100,13 @@ bool RecallWrapper(PlanState* node, int number) {
   return true;
 }
 
+void CreditWrapper(int number, uint64_t rows, uint64_t ends) {
+  Wrapper& wrapper = wrappers[number];
+  wrapper.rows += rows;
+  if (wrapper.ends == 0 && ends > 0) wrapper.first_end_rows = wrapper.rows;
+  wrapper.ends += ends;
+}
+
 bool StillWrapped(const PlanState* node, int number) {
   ExecProcNodeMtd now = node->instrument != nullptr ? node->ExecProcNodeReal : node->ExecProcNode;
   auto at = static_cast<size_t>(number);

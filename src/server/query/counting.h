@@ -34,6 +34,10 @@ void ReleaseWrapper(int number);
 bool LayOffWrapper(PlanState* node, int number);
 bool RecallWrapper(PlanState* node, int number);
 
+// Adds what the node has done while its wrapper was laid off. Not while the node may be in the middle of counting, or
+// what it adds may be lost.
+void CreditWrapper(int number, uint64_t rows, uint64_t ends);
+
 // False when PostgreSQL has put another function in the wrapper's place (parallel hash join set-up does).
 bool StillWrapped(const PlanState* node, int number);
 

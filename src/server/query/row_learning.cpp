@@ -139,7 +139,7 @@ bool CompleteRows(const Tracker* tracker, int node, const NodeKey& key, double* 
     *rows /= Max(loops, 1);
     return loops >= 1;
   }
-  if (counts.ends == 0) return false;
+  if (counts.ends == 0 && !EndMissed(tracker, node)) return false;
   if (!key.repeated) return true;
   // Of loops that end early nobody says how many there were.
   if (key.cut_short || !tracker->complete) return false;

@@ -118,6 +118,7 @@ static void AttachNodes(Tracker* tracker) {
   }
   tracker->attached = true;
   VisitPlanStates(tracker->query->estate, tracker->query->planstate, AttachNode, tracker);
+  if (!tracker->worker) ChooseSampled(tracker);
   if (tracker->has_gather && !tracker->worker) {
     for (int id = 0; id < kMaxPlanNodes; ++id) pg_atomic_write_u64(&MyBackendSlot()->worker_rows[id], 0);
     pg_atomic_write_u32(&MyBackendSlot()->worker_reports, 0);
@@ -427,10 +428,14 @@ static void PublishTick(Tracker* tracker, double elapsed_ms, int64_t memory_kb, 
   EndWrite(slot);
 }
 
+static double CpuMs(const Tracker* tracker) {
+  return static_cast<double>(tracker->cpu_ns + CpuNs() - tracker->cpu_start_ns) / 1e6;
+}
+
 static Tick ReadTick(const Tracker* tracker) {
   Tick tick;
   tick.elapsed_ms = PlanElapsedMs(tracker);
-  tick.cpu_ms = static_cast<double>(tracker->cpu_ns + CpuNs() - tracker->cpu_start_ns) / 1e6;
+  tick.cpu_ms = CpuMs(tracker);
   tick.temp_blocks = static_cast<double>(TempBlocks(tracker->buffers) + TempBlocks(pgBufferUsage) -
                                          TempBlocks(tracker->buffers_start));
   tick.read_blocks = static_cast<double>(ReadBlocks(tracker->buffers) + ReadBlocks(pgBufferUsage) -
@@ -441,6 +446,7 @@ static Tick ReadTick(const Tracker* tracker) {
 }
 
 void TickTracker(Tracker* tracker) {
+  SampleCounts(tracker, CpuMs(tracker));
   int workers = ReadCounters(tracker);
   Tick tick = ReadTick(tracker);
   double memory_kb = 0;
@@ -483,6 +489,7 @@ static void AddBuffers(BufferUsage* sum, const BufferUsage& now, const BufferUsa
 }
 
 void LeaveExecutor(Tracker* tracker) {
+  SettleCounts(tracker, CpuMs(tracker));
   tracker->run_ns += NowNs() - tracker->entered_ns;
   tracker->entered_ns = 0;
   tracker->cpu_ns += CpuNs() - tracker->cpu_start_ns;

@@ -27,6 +27,22 @@ constexpr int kTrackers = 8;  // statements tracked at once in one process: nest
 
 struct StatementMemos;
 
+struct CountsSeen {
+  uint64_t rows, ends, calls;
+  double cpu_ms;  // of the statement
+};
+
+// Of a node that is counted in a share of the ticks.
+struct CountSample {
+  short
+      until;  // index + 1 of the node whose rows it is called for, after whose end it is counted throughout; 0: always
+  bool laid_off;
+  bool end_missed;             // it may have ended when it was not counted
+  uint64_t rows, ends, calls;  // in the tick that was counted last
+  double cpu_ms;               // that this tick took
+  CountsSeen seen;             // at the last look
+};
+
 struct TrackedNode {
   PlanState* state;  // null: this node of the plan was pruned or not reached
   short wrapper;     // -1: none
@@ -36,6 +52,7 @@ struct TrackedNode {
   short subplan;          // index of the top of the correlated subplan that it lies below, -1: none
   uint64_t unseen_calls;  // of that top while this node was not counted
   uint64_t laid_off_at;   // calls of that top when counting was laid off last, 0: it is counted
+  CountSample sample;
 };
 
 struct KeptSet;
@@ -171,6 +188,14 @@ int ReadCounters(Tracker* tracker);
 // Signal context. Nodes of subplans that run very often are counted in a share of the ticks only: what they did
 // meanwhile stands in proportion to the runs of the subplan, which are counted throughout.
 void SpareCounting(Tracker* tracker);
+// The last join of a statement that aggregates what it joins, and the inner side of a nested loop there, have nothing
+// but their rows to tell of them, and give out most of them all. Where they are many they are counted in one tick of
+// four and taken to come as fast in the others (systematic sampling): their sums are estimates within some percent.
+void ChooseSampled(Tracker* tracker);
+void SampleCounts(Tracker* tracker, double cpu_ms);  // signal context
+void SettleCounts(Tracker* tracker, double cpu_ms);  // when the executor is left
+// Whether the node has ended, though its wrapper may not have seen it.
+bool EndMissed(const Tracker* tracker, int node);
 // Signal context: reads every counter; updates progress and publishes.
 void TickTracker(Tracker* tracker);
 
