@@ -224,9 +224,12 @@ RESET query_shaper.late_tracking;
 SET query_shaper.min_cost = 0;
 
 -- EXPLAIN shows a memo that has answered, and the runs that are left below it.
+-- Planned by the statistics alone, whatever was learned before.
+SET query_shaper.learn_rows = off;
 SELECT * FROM explained('SELECT id, (SELECT count(*) FROM memo_inner a, memo_inner b, memo_inner c WHERE a.k = o.k AND a.id = b.id AND b.k = c.k AND o.j = c.id % 3) FROM memo_outer o');
 SELECT * FROM explained('SELECT id, (SELECT sum(i.id) FROM memo_inner i WHERE i.k = o.k) FROM memo_outer o WHERE id < 4');
 EXPLAIN (COSTS OFF) SELECT id, (SELECT sum(i.id) FROM memo_inner i WHERE i.k = o.k) FROM memo_outer o;
+RESET query_shaper.learn_rows;
 
 -- What is said about it.
 SELECT clock_timestamp() AS since \gset
