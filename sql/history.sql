@@ -51,3 +51,14 @@ SET query_shaper.mode = off;
 SELECT query_shaper.flush();
 SELECT query, calls FROM query_shaper.history WHERE query LIKE '%remembered%';
 DROP TABLE remembered;
+
+-- What was planned cheap and was slow once is watched from its start, but not for ever: its data was cold, maybe.
+RESET query_shaper.min_cost;
+SET query_shaper.late_tracking = '200ms';
+CREATE FUNCTION nap(seconds float) RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(seconds); END';
+RESET query_shaper.mode;
+DO $$ BEGIN PERFORM nap(0.5); FOR i IN 1..100 LOOP PERFORM nap(0); END LOOP; END $$;
+SET query_shaper.mode = off;
+SELECT query_shaper.flush();
+SELECT query, calls > 1 AS watched, calls < 60 AS forgotten FROM query_shaper.history WHERE query LIKE '%pg_sleep(%' ORDER BY 1;
+DROP FUNCTION nap;

@@ -165,6 +165,19 @@ void RememberSlow(uint64_t query_id) {
   if (query_id != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
 }
 
+// A statement that was slow once, since its data was cold, say, is not watched for ever: every so many runs that are
+// quick again one of them is forgotten to have been slow.
+static void NoteQuick(const Tracker* tracker, double total_ms) {
+  constexpr uint32 kQuickRuns = 16;
+  static uint32 quick_runs = 0;
+  const PlannedStmt* statement = tracker->query->plannedstmt;
+  if (tracker->late || statement->planTree->total_cost >= TrackedFromCost() || total_ms >= 0.5 * TrackedLateFromMs() ||
+      ++quick_runs % kQuickRuns != 0)
+    return;
+  SlowBit slow = SlowBitOf(statement->queryId);
+  pg_atomic_fetch_and_u32(slow.word, ~slow.bit);
+}
+
 // As it was read when the prediction was made: what a node was granted since is an answer to that.
 static void ReadSequence(const Tracker* tracker, PlanSequence* sequence) {
   static PlanTree plan;
@@ -184,6 +197,8 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   if (tracker->sent || tracker->worker) return;
   tracker->sent = true;
   bool failed = error_sqlstate != 0;
+  double total_ms = PlanElapsedMs(tracker);
+  if (!failed) NoteQuick(tracker, total_ms);
   if (tracker->late) {
     RememberSlow(tracker->query->plannedstmt->queryId);
     // After an error there is no transaction to read catalogs in.
@@ -198,7 +213,6 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
     Count(kMetricOutcomesDropped);
     return;
   }
-  double total_ms = PlanElapsedMs(tracker);
   record->database = MyDatabaseId;
   record->user = GetUserId();
   record->pid = MyProcPid;
