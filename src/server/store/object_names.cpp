@@ -38,6 +38,16 @@ struct NameEntry {
 HTAB* names;
 uint64 changes;  // told of so far: a name looked up while it changes is not kept
 
+// Stands before the table: every planning asks for the same few.
+struct RecentName {
+  NameKey key;
+  uint64 changes;  // as of when it was kept
+  uint64_t name;
+};
+
+constexpr Oid kRecentNames = 64;
+RecentName recent_names[kRecentNames];
+
 int CacheOf(Oid class_id) {
   switch (class_id) {
     case RelationRelationId:
@@ -101,12 +111,18 @@ uint64_t LookUpName(Oid class_id, Oid object) {
 
 uint64_t ObjectNameHash(Oid class_id, Oid object) {
   if (object < FirstGenbkiObjectId) return CombineHash(class_id, object);
+  RecentName* const recent = &recent_names[object % kRecentNames];
+  if (recent->key.object == object && recent->key.class_id == class_id && recent->changes == changes)
+    return recent->name;
   const NameKey key = {class_id, object};
   const int cache = CacheOf(class_id);
   if (cache == kNoCache) return LookUpName(class_id, object);
   if (names != nullptr) {
     const auto* const entry = static_cast<const NameEntry*>(hash_search(names, &key, HASH_FIND, nullptr));
-    if (entry != nullptr) return entry->name;
+    if (entry != nullptr) {
+      *recent = {key, changes, entry->name};
+      return entry->name;
+    }
   }
   MakeCache();
   const uint64 before = changes;
