@@ -6,6 +6,7 @@
 #include "server/query/executor_hooks.h"
 #include "server/query/shadow_launch.h"
 #include "server/query/plan_note.h"
+#include "server/query/statement_name.h"
 #include "server/scan/batch_path.h"
 #include "server/scan/bitmap_ahead.h"
 #include "server/scan/prefetch_path.h"
@@ -15,8 +16,6 @@
 #include "server/workers/database_hold.h"
 #include "server/workers/launcher.h"
 extern "C" {
-#include "utils/queryjumble.h"
-
 PG_MODULE_MAGIC;
 PGDLLEXPORT void _PG_init(void);
 }
@@ -27,9 +26,9 @@ void _PG_init(void) {
   DefineSettings();
   // Without the preload there is no shared memory: the SQL functions say so, nothing is hooked.
   if (!process_shared_preload_libraries_in_progress) return;
-  EnableQueryId();
   InstallSharedState();
   InstallSharedPool();
+  InstallStatementNames();
   InstallPlannerHooks();
   InstallPrefetch();
   InstallBatches();

@@ -8,6 +8,7 @@
 
 #include "pg/guard.h"
 #include "server/query/counting.h"
+#include "server/query/statement_name.h"
 #include "server/query/tick_record.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
@@ -118,7 +119,7 @@ static void ReadLate(Tracker* tracker, PlanTree* full) {
   const QueryDesc* query = tracker->query;
   MemoryContext caller = MemoryContextSwitchTo(query->estate->es_query_cxt);
   ReadPlan(query->plannedstmt, ReadDepth::kFull, full);
-  if (full->query_id == 0) full->query_id = NameByText(query->plannedstmt, query->sourceText);
+  full->query_id = NameOf(query->plannedstmt, query->sourceText);
   tracker->plan.query_id = full->query_id;
   MemoryContextSwitchTo(caller);
 }
@@ -150,19 +151,26 @@ struct SlowBit {
   uint32 bit;
 };
 
-static SlowBit SlowBitOf(uint64_t query_id) {
-  uint64_t h = MixBits(query_id);
+static SlowBit SlowBitOf(uint64_t name) {
+  uint64_t h = MixBits(name);
   return {&shared->slow_statements[(h >> 5) % kSlowStatementWords], 1U << (h & 31)};
 }
 
-bool KnownSlow(uint64_t query_id) {
-  SlowBit slow = SlowBitOf(query_id);
-  return query_id != 0 && (pg_atomic_read_u32(slow.word) & slow.bit) != 0;
+bool KnownSlow(uint64_t name) {
+  if (name == 0) return false;
+  SlowBit slow = SlowBitOf(name);
+  return (pg_atomic_read_u32(slow.word) & slow.bit) != 0;
 }
 
-void RememberSlow(uint64_t query_id) {
-  SlowBit slow = SlowBitOf(query_id);
-  if (query_id != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
+static void MarkSlow(uint64_t name) {
+  SlowBit slow = SlowBitOf(name);
+  if (name != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
+}
+
+void RememberSlow(const PlannedStmt* statement) {
+  LeftName* left = LeftNameOf(statement);
+  MarkSlow(left != nullptr ? MakeName(left) : statement->queryId);
+  if (left != nullptr) MarkSlow(KindOf(left));
 }
 
 // A statement that was slow once, since its data was cold, say, is not watched for ever: every so many runs that are
@@ -200,7 +208,7 @@ void SendTrackedOutcome(Tracker* tracker, int error_sqlstate) {
   double total_ms = PlanElapsedMs(tracker);
   if (!failed) NoteQuick(tracker, total_ms);
   if (tracker->late) {
-    RememberSlow(tracker->query->plannedstmt->queryId);
+    RememberSlow(tracker->query->plannedstmt);
     // After an error there is no transaction to read catalogs in.
     if (failed) return;
     if (settings::mode == kModeOff || !OutcomesWanted()) return;

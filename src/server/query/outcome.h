@@ -20,8 +20,9 @@ void HandWorkToLeader(Tracker* tracker);
 // in the query's memory.
 void NameLateStatement(Tracker* tracker);
 
-// True when the statement was planned cheap before and ran long all the same. One read of shared memory.
-bool KnownSlow(uint64_t query_id);
-void RememberSlow(uint64_t query_id);
+// True when a statement of this query_id, or one of this KindOf() that had no name, was planned cheap before and ran
+// long all the same. One read of shared memory.
+bool KnownSlow(uint64_t name);
+void RememberSlow(const PlannedStmt* statement);
 
 }  // namespace query_shaper

@@ -12,6 +12,7 @@
 #include "server/query/plan_shape.h"
 #include "server/query/replan.h"
 #include "server/query/row_learning.h"
+#include "server/query/statement_name.h"
 #include "server/settings.h"
 #include "server/store/knowledge.h"
 #include "server/store/learned_rows.h"
@@ -284,8 +285,7 @@ bool WholeJoinKnown(const Query* query) {
 PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, ParamListInfo parameters) {
   PlanNote* note = NoteOf(statement);
   if (!Chooses() || note == nullptr || note->query == nullptr || note->origin != PlanOrigin::kLearned) return statement;
-  int64_t query_id = static_cast<int64_t>(statement->queryId);
-  if (query_id == 0) query_id = NameByText(statement, source_text);
+  int64_t query_id = NameOf(statement, source_text);
   KnownPlans known;
   GuardLimits limits = LimitsNow();
   bool recalled = RecallPlans(query_id, &known);
@@ -317,8 +317,7 @@ PlannedStmt* GuardPlanning(PlannedStmt* statement, const char* source_text, Para
 bool GuardLets(PlannedStmt* statement, const char* source_text, uint64_t fingerprint) {
   PlanNote* note = NoteOf(statement);
   if (!Chooses() || note == nullptr) return true;
-  int64_t query_id = static_cast<int64_t>(statement->queryId);
-  if (query_id == 0) query_id = NameByText(statement, source_text);
+  int64_t query_id = NameOf(statement, source_text);
   KnownPlans known;
   GuardLimits limits = LimitsNow();
   if (!RecallPlans(query_id, &known) || BestPlan(known, limits) == nullptr) return true;

@@ -10,6 +10,7 @@
 #include "server/query/plan_trial.h"
 #include "server/query/query_levels.h"
 #include "server/query/row_estimates.h"
+#include "server/query/statement_name.h"
 #include "server/settings.h"
 extern "C" {
 #include "access/htup_details.h"
@@ -128,7 +129,17 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
   bool ordered = me->order != nullptr;
   note->origin = ordered ? PlanOrigin::kReplanned : me->injected > 0 ? PlanOrigin::kLearned : PlanOrigin::kStock;
   if (me->injected == 0) note->stock_cost = statement->planTree->total_cost;
+  if (me->first != nullptr) LevelOf(&me->names, me->first);
   FillNodeKeys(me, statement, note);
+}
+
+// A statement that is dear enough to be looked at needs its name.
+void SettleName(LeftName* left, PlannedStmt* statement) {
+  if (statement->queryId != 0) return;
+  if (statement->planTree->total_cost >= TrackedFromCost() || KnownSlow(KindOf(left)))
+    statement->queryId = MakeName(left);
+  else
+    RunNameless(left, statement);
 }
 
 bool OfOneRelation(const Query* query) {
@@ -146,13 +157,15 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   next_order = nullptr;
   bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() &&
                   (Learns() || Replans() || ShapesMemory());
-  if (!followed && order == nullptr && planning == nullptr)
+  LeftName* left = TakeLeftName(query, source_text);
+  if (!followed && order == nullptr && planning == nullptr && left == nullptr)
     return previous_planner(query, source_text, cursor_options, parameters);
 
   Planning me = {};
   me.names.memory = CurrentMemoryContext;
   me.outer = planning;
   me.order = order;
+  me.left = left;
   me.secured = query->hasRowSecurity;
   bool may_inject = followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly();
   if (order == nullptr && may_inject && OfOneRelation(query))
@@ -160,8 +173,9 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   else
     me.injecting = order != nullptr || (may_inject && AnythingKnown(query) && !PlansStock(query));
   bool shapes = followed && ShapesMemory();
-  bool choices = followed && (Replans() || shapes) && HasChoices(query);
-  bool again = choices || (shapes && SortsMuch(query));
+  // A query that was left without a name is too plain for either.
+  bool choices = left == nullptr && followed && (Replans() || shapes) && HasChoices(query);
+  bool again = choices || (left == nullptr && shapes && SortsMuch(query));
   Query* copy = nullptr;
   if (again && CanBePlannedAgain(query)) {
     NumberLevels(query);
@@ -182,6 +196,7 @@ PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_optio
   }
   PG_END_TRY();
   if (begun_ns != 0) me.planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
+  if (left != nullptr) SettleName(left, statement);
   if (followed || order != nullptr)
     HangNote(&me, statement, choices && Replans() ? copy : nullptr, cursor_options, parameters);
   if (order == nullptr && me.injected > 0) statement = GuardPlanning(statement, source_text, parameters);
@@ -195,12 +210,20 @@ void Offer(PlannerInfo* root, RelOptInfo* rel) {
   if (order != nullptr && order->offer != nullptr) order->offer(planning, root, rel, order->offer_context);
 }
 
+// What is known is asked first: it is the lesser work.
+void Decide(PlannerInfo* root, RelOptInfo* rel) {
+  Query* query = planning->undecided;
+  bool known = AnythingKnown(query);
+  if (known && NothingToLearn(root, rel)) return;
+  planning->undecided = nullptr;
+  if (!known) return;
+  if (planning->left != nullptr) query->queryId = MakeName(planning->left);
+  planning->injecting = !PlansStock(query);
+}
+
 void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
   if (planning != nullptr) {
-    if (planning->undecided != nullptr && !NothingToLearn(root, rel)) {
-      planning->injecting = AnythingKnown(planning->undecided) && !PlansStock(planning->undecided);
-      planning->undecided = nullptr;
-    }
+    if (planning->undecided != nullptr) Decide(root, rel);
     SizeRelation(planning, root, rel, entry);
     Offer(root, rel);
   }

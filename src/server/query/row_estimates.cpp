@@ -364,6 +364,10 @@ double JoinRows(Planning* planning, QueryLevel* level, RelationRows* rows, const
 }  // namespace
 
 void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry) {
+  if (!planning->injecting && (planning->first == nullptr || planning->first == root)) {
+    planning->first = root;
+    return;
+  }
   // Made in any case: the plan's nodes are named by it.
   QueryLevel* level = LevelOf(&planning->names, root);
   if (!planning->injecting) return;

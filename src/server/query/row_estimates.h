@@ -8,11 +8,15 @@ extern "C" {
 
 namespace query_shaper {
 
+struct LeftName;  // statement_name.h
+
 // One call of the planner.
 struct Planning {
   NamedPlanning names;
   Planning* outer;
   const PlanningOrder* order;
+  LeftName* left;      // the statement's, null: it has its name
+  PlannerInfo* first;  // of the first level that was met, while it is not among the names
   bool secured;        // row security acts: nothing learned is used
   double planning_ms;  // 0: not measured
   bool injecting;      // something may be known: rows are looked up

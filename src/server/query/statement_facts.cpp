@@ -1,18 +1,16 @@
 #include "pg/pg.h"
 
-#include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
-#include "core/plan/normalise.h"
 #include "server/query/statement_facts.h"
 
 #include <cmath>
 
 #include "pg/guard.h"
+#include "server/query/statement_name.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 extern "C" {
 #include "pgtime.h"
-#include "utils/queryjumble.h"
 #include "utils/timestamp.h"
 }
 
@@ -45,20 +43,10 @@ Estimate ColdEstimate(double total_cost, double at_least_ms) {
   return estimate;
 }
 
-int64_t NameByText(const PlannedStmt* statement, const char* source_text) {
-  if (source_text == nullptr) return 0;
-  static char normalised[kStoredTextBytes];
-  int location = statement->stmt_location;
-  int length = statement->stmt_len;
-  const char* text = CleanQuerytext(source_text, &location, &length);
-  size_t written = NormaliseStatement(text, static_cast<size_t>(length), normalised, sizeof normalised);
-  return static_cast<int64_t>(HashBytes(normalised, Min(written, sizeof normalised - 1)));
-}
-
 void DescribeStatement(const PlannedStmt* statement, const char* source_text, PlanTree* tree, StatementFacts* facts,
                        bool every_member) {
   ReadPlan(statement, ReadDepth::kFull, tree);
-  if (tree->query_id == 0) tree->query_id = NameByText(statement, source_text);
+  tree->query_id = NameOf(statement, source_text);
   facts->estimate = ColdEstimate(statement->planTree->total_cost, 0);
   facts->fingerprint = 0;
   facts->features = FeatureVector();

@@ -362,7 +362,7 @@ void FollowNewPlan(Tracker* tracker, const PlanTree& plan, const StatementFacts&
   tracker->next_revision_ms = settings::early_stage_time_ms;
   // From here on it is known as well as a statement that was tracked from its start.
   if (tracker->late) {
-    RememberSlow(tracker->query->plannedstmt->queryId);
+    RememberSlow(tracker->query->plannedstmt);
     tracker->late = false;
     tracker->outcomes_wanted = OutcomesWanted();
   }
