@@ -167,6 +167,11 @@ static void MarkSlow(uint64_t name) {
   if (name != 0) pg_atomic_fetch_or_u32(slow.word, slow.bit);
 }
 
+static void ForgetSlow(uint64_t name) {
+  SlowBit slow = SlowBitOf(name);
+  pg_atomic_fetch_and_u32(slow.word, ~slow.bit);
+}
+
 void RememberSlow(const PlannedStmt* statement) {
   LeftName* left = LeftNameOf(statement);
   MarkSlow(left != nullptr ? MakeName(left) : statement->queryId);
@@ -182,8 +187,8 @@ static void NoteQuick(const Tracker* tracker, double total_ms) {
   if (tracker->late || statement->planTree->total_cost >= TrackedFromCost() || total_ms >= 0.5 * TrackedLateFromMs() ||
       ++quick_runs % kQuickRuns != 0)
     return;
-  SlowBit slow = SlowBitOf(statement->queryId);
-  pg_atomic_fetch_and_u32(slow.word, ~slow.bit);
+  ForgetSlow(statement->queryId);
+  if (list_length(statement->rtable) == 1) ForgetSlow(KindOf(linitial_node(RangeTblEntry, statement->rtable)->relid));
 }
 
 // As it was read when the prediction was made: what a node was granted since is an answer to that.

@@ -137,10 +137,13 @@ int64_t NameByText(const PlannedStmt* statement, const char* source_text) {
 
 LeftName* TakeLeftName(Query* query, const char* source_text) {
   if (left_query == nullptr) return nullptr;
-  const bool left = left_query == query && left_text == source_text && query->queryId == 0;
+  // What was analysed may never have been planned, and another query lie where it lay.
+  const bool left = left_query == query && left_text == source_text && query->queryId == 0 &&
+                    query->commandType == CMD_SELECT && query->rtable != NIL && query->jointree != nullptr;
   left_query = nullptr;
   if (!left) return nullptr;
   const auto* const entry = linitial_node(RangeTblEntry, query->rtable);
+  if (entry->rtekind != RTE_RELATION) return nullptr;
   // Goes when the trees go.
   MemoryContext trees = GetMemoryChunkContext(query);
   auto* const name = static_cast<LeftName*>(MemoryContextAlloc(trees, sizeof(LeftName)));
@@ -177,7 +180,9 @@ uint64 MakeName(LeftName* left) {
   return left->query_id;
 }
 
-uint64 KindOf(const LeftName* left) { return static_cast<uint64>(MyDatabaseId) << 32 | left->relation; }
+uint64 KindOf(Oid relation) { return static_cast<uint64>(MyDatabaseId) << 32 | relation; }
+
+uint64 KindOf(const LeftName* left) { return KindOf(left->relation); }
 
 void RunNameless(LeftName* left, const PlannedStmt* statement) {
   left->statement = statement;

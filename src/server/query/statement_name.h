@@ -23,6 +23,7 @@ LeftName* TakeLeftName(Query* query, const char* source_text);
 uint64 MakeName(LeftName* left);
 
 // A number for all statements that are left without a name on the same relation; not 0.
+uint64 KindOf(Oid relation);
 uint64 KindOf(const LeftName* left);
 
 // The statement runs without its identifier.
