@@ -162,11 +162,11 @@ bool LimitsBind() {
 constexpr double kLimitsMinCost = 1000;
 constexpr int kLimitsLateTrackingMs = 1000;
 
-double TrackedFromCost() {
+EVERY_STATEMENT double TrackedFromCost() {
   return settings::min_cost > kLimitsMinCost && LimitsBind() ? kLimitsMinCost : settings::min_cost;
 }
 
-int TrackedLateFromMs() {
+EVERY_STATEMENT int TrackedLateFromMs() {
   int own = settings::late_tracking_ms;
   if ((own == 0 || own > kLimitsLateTrackingMs) && LimitsBind()) return kLimitsLateTrackingMs;
   return own;

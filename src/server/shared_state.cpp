@@ -201,7 +201,7 @@ EventRecord* EventAt(int index) { return &event_records[index]; }
 DatabaseSlot* DatabaseAt(int index) { return &database_slots[index]; }
 HTAB* Profiles() { return profiles; }
 
-BackendSlot* MyBackendSlot() {
+EVERY_STATEMENT BackendSlot* MyBackendSlot() {
   if (my_slot != nullptr) return my_slot;
   if (shared == nullptr || MyProc == nullptr || MyProc->pgprocno >= shared->backends || proc_exit_inprogress)
     return nullptr;

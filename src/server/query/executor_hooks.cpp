@@ -144,7 +144,7 @@ void Shape(Tracker* tracker) {
 // Runs one call of the executor under a frame; again when the plan is replaced meanwhile. first: the statement's first
 // call, forward.
 template <class Call>
-void RunFramed(QueryDesc* query, bool first, Call&& call) {
+EVERY_STATEMENT void RunFramed(QueryDesc* query, bool first, Call&& call) {
   Tracker* tracker = FindTracker(query);
   Frame frame = {innermost_frame, query, tracker, 0, innermost_frame ? innermost_frame->level + 1 : 0, false, first};
   DestReceiver* receiver = query->dest;
@@ -218,7 +218,7 @@ void RunFramed(QueryDesc* query, bool first, Call&& call) {
   }
 }
 
-void StartHook(QueryDesc* query, int flags) {
+EVERY_STATEMENT void StartHook(QueryDesc* query, int flags) {
   // Where it explains nothing but the plan, the plan that was made is shown.
   if (query->plannedstmt->planTree->total_cost >= settings::min_cost && (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
       Observing() && !IsParallelWorker())
@@ -248,7 +248,7 @@ void StartHook(QueryDesc* query, int flags) {
   ClaimMemory(tracker);
 }
 
-void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
+EVERY_STATEMENT void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
   if (!Observing()) {
     previous_run(query, direction, count, once);
     return;
@@ -262,7 +262,7 @@ void RunHook(QueryDesc* query, ScanDirection direction, uint64 count, bool once)
   if (tracker != nullptr && (count == 0 || query->estate->es_processed < count)) tracker->complete = true;
 }
 
-void FinishHook(QueryDesc* query) {
+EVERY_STATEMENT void FinishHook(QueryDesc* query) {
   Tracker* tracker = FindTracker(query);
   // A plain SELECT has nothing to finish: most statements leave here.
   if ((tracker == nullptr && query->operation == CMD_SELECT) || !Observing()) {
@@ -278,7 +278,7 @@ void FinishHook(QueryDesc* query) {
   FinishMemos(tracker);
 }
 
-void EndHook(QueryDesc* query) {
+EVERY_STATEMENT void EndHook(QueryDesc* query) {
   Tracker* tracker = FindTracker(query);
   if (tracker == nullptr) {
     previous_end(query);

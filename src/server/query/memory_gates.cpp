@@ -271,7 +271,7 @@ void Remove(int number) {
   gate.tracker = nullptr;
 }
 
-void AtTransactionEnd(XactEvent, void*) { Close(); }
+EVERY_STATEMENT void AtTransactionEnd(XactEvent, void*) { Close(); }
 void AtSubtransactionEnd(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   if (event == SUBXACT_EVENT_ABORT_SUB) Close();
 }

@@ -156,7 +156,7 @@ static SlowBit SlowBitOf(uint64_t name) {
   return {&shared->slow_statements[(h >> 5) % kSlowStatementWords], 1U << (h & 31)};
 }
 
-bool KnownSlow(uint64_t name) {
+EVERY_STATEMENT bool KnownSlow(uint64_t name) {
   if (name == 0) return false;
   SlowBit slow = SlowBitOf(name);
   return (pg_atomic_read_u32(slow.word) & slow.bit) != 0;

@@ -62,7 +62,7 @@ void HoldHere() {
   Count(kMetricResumes);
 }
 
-void DropPause() {
+EVERY_STATEMENT void DropPause() {
   BackendSlot* slot = MyBackendSlot();
   wanted = 0;
   if (slot != nullptr && pg_atomic_read_u32(&slot->request) != kRequestNone)

@@ -46,7 +46,7 @@ bool ShapesMemory() { return Does(settings::memory) && shared_pool != nullptr; }
 bool KnownOfExpression(Node* node, void*);
 
 // False when planning can be left alone for sure.
-bool AnythingKnown(Query* query) {
+EVERY_STATEMENT bool AnythingKnown(Query* query) {
   ListCell* cell;
   foreach (cell, query->rtable) {
     auto* entry = static_cast<RangeTblEntry*>(lfirst(cell));
@@ -134,7 +134,7 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
 }
 
 // A statement that is dear enough to be looked at needs its name.
-void SettleName(LeftName* left, PlannedStmt* statement) {
+EVERY_STATEMENT void SettleName(LeftName* left, PlannedStmt* statement) {
   if (statement->queryId != 0) return;
   if (statement->planTree->total_cost >= TrackedFromCost() || KnownSlow(KindOf(left)))
     statement->queryId = MakeName(left);
@@ -152,7 +152,8 @@ bool MayPlanLong(const Query* query) {
   return list_length(query->rtable) > 3 || query->hasSubLinks || query->cteList != NIL;
 }
 
-PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_options, ParamListInfo parameters) {
+EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, int cursor_options,
+                                         ParamListInfo parameters) {
   const PlanningOrder* order = next_order;
   next_order = nullptr;
   bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() &&
@@ -211,7 +212,7 @@ void Offer(PlannerInfo* root, RelOptInfo* rel) {
 }
 
 // What is known is asked first: it is the lesser work.
-void Decide(PlannerInfo* root, RelOptInfo* rel) {
+EVERY_STATEMENT void Decide(PlannerInfo* root, RelOptInfo* rel) {
   Query* query = planning->undecided;
   bool known = AnythingKnown(query);
   if (known && NothingToLearn(root, rel)) return;
@@ -221,7 +222,7 @@ void Decide(PlannerInfo* root, RelOptInfo* rel) {
   planning->injecting = !PlansStock(query);
 }
 
-void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
+EVERY_STATEMENT void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
   if (planning != nullptr) {
     if (planning->undecided != nullptr) Decide(root, rel);
     SizeRelation(planning, root, rel, entry);
@@ -241,7 +242,8 @@ void JoinHook(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo
   if (previous_join != nullptr) previous_join(root, join, outer, inner, type, extra);
 }
 
-void UpperHook(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, RelOptInfo* output, void* extra) {
+EVERY_STATEMENT void UpperHook(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, RelOptInfo* output,
+                               void* extra) {
   if (planning != nullptr && stage == UPPERREL_GROUP_AGG)
     SizeGroups(planning, root, input, output, static_cast<GroupPathExtraData*>(extra));
   if (planning != nullptr && stage == UPPERREL_DISTINCT) SizeDistinct(planning, root, output);

@@ -152,7 +152,7 @@ void ForwardShutdown(DestReceiver* receiver) {
 
 }  // namespace
 
-void RememberStarter(const QueryDesc* query) {
+EVERY_STATEMENT void RememberStarter(const QueryDesc* query) {
   Starter* starter = &starters[starter_turn++ % kStarters];
   starter->query = query;
   GetUserIdAndSecContext(&starter->user, &starter->security);

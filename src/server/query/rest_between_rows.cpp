@@ -136,7 +136,7 @@ void RestHere() {
 // What was seen of the others stays: a cursor's next call, or the next statement, goes on from there.
 void BeginRests() { rests = Rests(); }
 
-void LeaveRests() {
+EVERY_STATEMENT void LeaveRests() {
   wanted = 0;
   rests.ran_since_ns = 0;
 }

@@ -363,7 +363,7 @@ double JoinRows(Planning* planning, QueryLevel* level, RelationRows* rows, const
 
 }  // namespace
 
-void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry) {
+EVERY_STATEMENT void SizeRelation(Planning* planning, PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* entry) {
   if (!planning->injecting && (planning->first == nullptr || planning->first == root)) {
     planning->first = root;
     return;

@@ -56,19 +56,19 @@ void Jumble(Query* query, const char* text) {
   pfree(state);
 }
 
-bool IsColumnOrConstant(const Node* node) {
+EVERY_STATEMENT bool IsColumnOrConstant(const Node* node) {
   if (IsA(node, RelabelType)) node = reinterpret_cast<const Node*>(reinterpret_cast<const RelabelType*>(node)->arg);
   return IsA(node, Var) || IsA(node, Const);
 }
 
-bool Compares(const Node* node) {
+EVERY_STATEMENT bool Compares(const Node* node) {
   if (!IsA(node, OpExpr)) return false;
   const List* const sides = reinterpret_cast<const OpExpr*>(node)->args;
   return list_length(sides) == 2 && IsColumnOrConstant(static_cast<const Node*>(linitial(sides))) &&
          IsColumnOrConstant(static_cast<const Node*>(lsecond(sides)));
 }
 
-bool ComparesOnly(const Node* quals) {
+EVERY_STATEMENT bool ComparesOnly(const Node* quals) {
   if (quals == nullptr) return false;
   if (!IsA(quals, BoolExpr)) return Compares(quals);
   const auto* const both = reinterpret_cast<const BoolExpr*>(quals);
@@ -81,7 +81,7 @@ bool ComparesOnly(const Node* quals) {
 
 // Columns of one table, by comparisons. The rewriter leaves such a query as it is, but for row security, which no
 // identifier is made of.
-bool IsPointQuery(const Query* query) {
+EVERY_STATEMENT bool IsPointQuery(const Query* query) {
   if (query->commandType != CMD_SELECT || list_length(query->rtable) != 1) return false;
   if (query->hasAggs || query->hasWindowFuncs || query->hasTargetSRFs || query->hasSubLinks || query->cteList != NIL ||
       query->groupClause != NIL || query->groupingSets != NIL || query->havingQual != nullptr ||
@@ -101,11 +101,11 @@ bool IsPointQuery(const Query* query) {
 
 // A query that clients send as text is planned once, at once, and its trees outlive its run. (One that is prepared, or
 // a function's, is analysed once for many runs.)
-bool CanBeLeft(const ParseState* state, const Query* query) {
+EVERY_STATEMENT bool CanBeLeft(const ParseState* state, const Query* query) {
   return state->p_sourcetext == debug_query_string && state->p_paramref_hook == nullptr && IsPointQuery(query);
 }
 
-void AnalyzeHook(ParseState* state, Query* query, JumbleState* jumbled) {
+EVERY_STATEMENT void AnalyzeHook(ParseState* state, Query* query, JumbleState* jumbled) {
   left_query = nullptr;
   if (query->queryId == 0 && compute_query_id != COMPUTE_QUERY_ID_OFF && !IsQueryIdEnabled()) {
     if (CanBeLeft(state, query)) {
@@ -135,7 +135,7 @@ int64_t NameByText(const PlannedStmt* statement, const char* source_text) {
 
 }  // namespace
 
-LeftName* TakeLeftName(Query* query, const char* source_text) {
+EVERY_STATEMENT LeftName* TakeLeftName(Query* query, const char* source_text) {
   if (left_query == nullptr) return nullptr;
   // What was analysed may never have been planned, and another query lie where it lay.
   const bool left = left_query == query && left_text == source_text && query->queryId == 0 &&
@@ -180,11 +180,11 @@ uint64 MakeName(LeftName* left) {
   return left->query_id;
 }
 
-uint64 KindOf(Oid relation) { return static_cast<uint64>(MyDatabaseId) << 32 | relation; }
+EVERY_STATEMENT uint64 KindOf(Oid relation) { return static_cast<uint64>(MyDatabaseId) << 32 | relation; }
 
-uint64 KindOf(const LeftName* left) { return KindOf(left->relation); }
+EVERY_STATEMENT uint64 KindOf(const LeftName* left) { return KindOf(left->relation); }
 
-void RunNameless(LeftName* left, const PlannedStmt* statement) {
+EVERY_STATEMENT void RunNameless(LeftName* left, const PlannedStmt* statement) {
   left->statement = statement;
   left->gone.func = [](void* arg) {
     if (nameless == arg) nameless = nullptr;

@@ -59,7 +59,7 @@ static Tracker* ClaimTracker(QueryDesc* query) {
   return nullptr;
 }
 
-Tracker* FindTracker(const QueryDesc* query) {
+EVERY_STATEMENT Tracker* FindTracker(const QueryDesc* query) {
   if (trackers_used == 0) return nullptr;
   for (Tracker& tracker : trackers)
     if (tracker.used && tracker.query == query) return &tracker;

@@ -37,7 +37,8 @@ void AddSet(PlannerInfo* root, NamedPlanning* names, QueryLevel* level, const Re
 
 // The last stage of the outermost level: all its sets have their rows. A function that was evaluated on the way may
 // have had a query planned; it is over by now and what it left is overwritten.
-void RecordSets(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, RelOptInfo* output, void* extra) {
+EVERY_STATEMENT void RecordSets(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, RelOptInfo* output,
+                                void* extra) {
   if (next_upper != nullptr) next_upper(root, stage, input, output, extra);
   if (likely(recording == nullptr) || stage != UPPERREL_FINAL || root->parent_root != nullptr) return;
   recording->count = 0;

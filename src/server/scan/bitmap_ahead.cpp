@@ -125,7 +125,7 @@ bool StandOver(PlanState* node, void* context) {
   return planstate_tree_walker(node, reinterpret_cast<bool (*)()>(StandOver), context);
 }
 
-void StartHook(QueryDesc* query, int flags) {
+EVERY_STATEMENT void StartHook(QueryDesc* query, int flags) {
   next_start(query, flags);
   if (likely(settings::prefetch == kSwitchOff) || (flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   if (MyBackendType != B_BACKEND || shared == nullptr || !Does(settings::prefetch)) return;

@@ -182,7 +182,7 @@ bool Worthwhile(const PlannerInfo* root, RelOptInfo* rel, const RangeTblEntry* e
   return get_rel_persistence(entry->relid) != RELPERSISTENCE_TEMP;
 }
 
-void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
+EVERY_STATEMENT void RelationHook(PlannerInfo* root, RelOptInfo* rel, Index index, RangeTblEntry* entry) {
   if (next_rel != nullptr) next_rel(root, rel, index, entry);
   if (likely(settings::prefetch == kSwitchOff) || settings::prefetch_distance < 2) return;
   if (!Does(settings::prefetch) && !Advises(settings::prefetch)) return;

@@ -278,7 +278,7 @@ void StageNext() {
 }
 
 // Statements that the client sent: no portal is active any more when their executor ends.
-void EndHook(QueryDesc* query) {
+EVERY_STATEMENT void EndHook(QueryDesc* query) {
   bool top = Staging() && query->operation == CMD_SELECT && ActivePortal == nullptr && !proc_exit_inprogress &&
              query->plannedstmt->queryId != 0;
   uint64_t query_id = query->plannedstmt->queryId;

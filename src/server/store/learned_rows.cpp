@@ -127,7 +127,7 @@ void RebuildKnown() {
   pg_atomic_write_u32(&shared_rows->half, other);
 }
 
-bool IsKnown(uint64_t name) {
+EVERY_STATEMENT bool IsKnown(uint64_t name) {
   if (shared_rows == nullptr) return false;
   const uint32 bit = KnownBit(MyDatabaseId, name);
   const uint32 half = pg_atomic_read_u32(&shared_rows->half) & 1;
@@ -201,7 +201,9 @@ void NameRelations(const Oid* relations, int count, uint64_t* names) {
 
 void MarkRelations(const RowEntry& entry) { MarkIn(static_cast<int>(pg_atomic_read_u32(&shared_rows->half)), entry); }
 
-bool RowsKnownOf(Oid relation) { return IsKnown(OidIsValid(relation) ? RelationNameHash(relation) : kNoTable); }
+EVERY_STATEMENT bool RowsKnownOf(Oid relation) {
+  return IsKnown(OidIsValid(relation) ? RelationNameHash(relation) : kNoTable);
+}
 
 bool JoinKnownOf(const Oid* relations, int count) {
   if (count > kRowRelations) return true;

@@ -109,7 +109,7 @@ uint64_t LookUpName(Oid class_id, Oid object) {
 
 }  // namespace
 
-uint64_t ObjectNameHash(Oid class_id, Oid object) {
+EVERY_STATEMENT uint64_t ObjectNameHash(Oid class_id, Oid object) {
   if (object < FirstGenbkiObjectId) return CombineHash(class_id, object);
   RecentName* const recent = &recent_names[object % kRecentNames];
   if (recent->key.object == object && recent->key.class_id == class_id && recent->changes == changes)
@@ -136,7 +136,7 @@ uint64_t ObjectNameHash(Oid class_id, Oid object) {
   return name;
 }
 
-uint64_t RelationNameHash(Oid relation) { return ObjectNameHash(RelationRelationId, relation); }
+EVERY_STATEMENT uint64_t RelationNameHash(Oid relation) { return ObjectNameHash(RelationRelationId, relation); }
 
 uint64_t ColumnNameHash(Oid relation, AttrNumber column) {
   const uint64_t table = RelationNameHash(relation);
