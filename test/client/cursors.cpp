@@ -45,8 +45,11 @@ BOOST_AUTO_TEST_CASE(progress_of_a_later_piece_counts_the_earlier_ones) {
       "AND pid = " +
       pid;
   BOOST_TEST(Eventually([&] { return eye.Value(counted) == "1"; }));
-  BOOST_TEST(
-      eye.Value("SELECT bool_and(progress > 0 AND progress < 1) FROM query_shaper.activity WHERE pid = " + pid) == "t");
+  // What gate() waits in is a statement of its own.
+  const double progress = std::stod(
+      eye.Value("SELECT progress FROM query_shaper.activity WHERE pid = " + pid + " ORDER BY nest_level LIMIT 1"));
+  BOOST_TEST(progress > 0);
+  BOOST_TEST(progress < 1);
   gate.Open();
   BOOST_TEST(session.Finish().rows == 10000);
   BOOST_TEST(session.Run("FETCH 1 FROM pieces").rows == 0);
