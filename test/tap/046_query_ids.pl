@@ -48,6 +48,8 @@ $node->safe_psql('postgres', <<~'SQL');
 	    RETURN found_v;
 	  END $$;
 	CREATE FUNCTION of_sql(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT v FROM q_sql WHERE id = n';
+	CREATE FUNCTION of_text(n int) RETURNS int LANGUAGE sql VOLATILE AS
+	  'SELECT name FROM q_kept_first WHERE id = n; SELECT v FROM q_kept_second WHERE id = n';
 	CREATE FUNCTION is_slowly(a int, b int) RETURNS boolean LANGUAGE plpgsql AS $$
 	  BEGIN PERFORM pg_sleep(0.3); RETURN a = b; END $$;
 	CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = is_slowly);
@@ -77,6 +79,7 @@ my $statements = <<~'SQL';
 	SELECT 1 FROM q_first WHERE id = :c\; SELECT name FROM q_second WHERE id = :c;
 	SELECT of_plpgsql(:c);
 	SELECT of_sql(:c);
+	SELECT of_text(:c);
 	PREPARE custom(int) AS SELECT v FROM q_custom WHERE id = $1;
 	EXECUTE custom(:c);
 	SET plan_cache_mode = force_generic_plan;
@@ -100,9 +103,13 @@ my $statements = <<~'SQL';
 	SQL
 
 my %expected = map { $_ => 1 } $statements =~ /\bq_[a-z_]+/g;
-$expected{$_} = 1 for qw(q_plpgsql q_dynamic q_using q_sql q_extended q_extended_plain q_prepared q_prepared_plain);
+$expected{$_} = 1 for qw(q_plpgsql q_dynamic q_using q_sql q_kept_first q_kept_second q_extended q_extended_plain q_prepared q_prepared_plain);
 $node->safe_psql('postgres', join("\n", map { "CREATE TABLE $_ (LIKE thing INCLUDING ALL); INSERT INTO $_ TABLE thing;" } keys %expected));
-$node->safe_psql('postgres', 'ANALYZE');
+$node->safe_psql('postgres', <<~'SQL');
+	ANALYZE;
+	CREATE FUNCTION of_trees(n int) RETURNS int LANGUAGE sql VOLATILE BEGIN ATOMIC
+	  SELECT name FROM q_kept_first WHERE id = n; SELECT v FROM q_kept_second WHERE id = n; END;
+	SQL
 
 sub run_all
 {
@@ -120,6 +127,15 @@ sub run_all
 	flush($node, 'postgres');
 	return;
 }
+
+# The two statements of a function that is kept as analysed trees: they have no text.
+sub run_textless
+{
+	$node->safe_psql('postgres', 'SET query_shaper.min_cost = 0; SELECT of_trees(4)');
+	flush($node, 'postgres');
+	return;
+}
+my $kept_calls = "SELECT string_agg(calls::text, ' ') FROM query_shaper.history_data WHERE query_id IN (%s)";
 
 my $told = "FROM (SELECT query, substring(query FROM 'q_[a-z_]+') AS label, query_id, calls FROM query_shaper.history_data) h WHERE label IS NOT NULL";
 
@@ -143,6 +159,8 @@ sub shown_after
 
 $node->append_conf('postgresql.conf', 'query_shaper.min_cost = 0');
 $node->reload;
+run_textless();
+my @textless = split /\n/, $node->safe_psql('postgres', "SELECT query_id FROM query_shaper.history_data WHERE query = '' ORDER BY 1");
 run_all(5);
 my %alone = split /[|\n]/, $node->safe_psql('postgres', "SELECT DISTINCT label, query_id $told");
 my @labels = sort keys %alone;
@@ -150,6 +168,13 @@ is_deeply(\@labels, [ sort keys %expected ], 'every statement is in the history'
 is($node->safe_psql('postgres', "SELECT string_agg(label, ' ') $told AND query_id = 0"), '', 'under a name');
 is($node->safe_psql('postgres', "SELECT string_agg(label, ' ') FROM (SELECT label $told GROUP BY label HAVING count(DISTINCT query_id) > 1) d"),
 	'', 'and under one');
+
+is("@textless", join(' ', sort { $a <=> $b } @alone{qw(q_kept_first q_kept_second)}),
+	'statements without a text are called as those with one');
+run_textless();
+$kept_calls = sprintf $kept_calls, join ', ', @textless;
+is($node->safe_psql('postgres', $kept_calls), '3 3', 'which they share their history with');
+is($node->safe_psql('postgres', "SELECT count(*) $told AND query_id IN (" . join(', ', @textless) . ')'), 2, 'text included');
 
 my $session = $node->background_psql('postgres');
 $session->query_safe('SET query_shaper.min_cost = 100');
@@ -183,6 +208,10 @@ is($status, 0, 'an error after which a point query runs');
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements,query_shaper'\npg_stat_statements.track = all");
 $node->restart;
+run_textless();
+is($node->safe_psql('postgres', $kept_calls), '4 4', 'beside pg_stat_statements, too');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_statements WHERE query = '' OR query LIKE '%q\_kept%'"),
+	0, 'which is told nothing that PostgreSQL does not tell it');
 run_all(9);
 run_slow(2);
 $alone{q_slow} = $slow;
@@ -199,5 +228,7 @@ is(shown_after($session, 'SELECT count(*) FROM thing WHERE id = 6'), '', 'where 
 $session->quit;
 run_all(11);
 is($node->safe_psql('postgres', "SELECT count(DISTINCT query_id) $told AND label = 'q_point'"), 2, 'and texts are names');
+run_textless();
+is($node->safe_psql('postgres', $kept_calls), '6 6', 'but for statements that have none');
 
 done_testing();

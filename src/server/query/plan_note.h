@@ -53,6 +53,7 @@ struct LevelPlace {
 
 struct PlanNote {
   ExtensibleNode node;
+  uint64 name;   // of a statement that has neither identifier nor text, see NameTextless(); else 0
   Query* query;  // before planning, to plan it again; null: it cannot be
   int cursor_options;
   bool secured;         // row security acts: its rows are not learned

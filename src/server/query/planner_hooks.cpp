@@ -121,6 +121,7 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
   bool tracked = statement->planTree->total_cost >= settings::min_cost || KnownSlow(statement->queryId);
   if (!tracked && query == nullptr) return;
   PlanNote* note = AddNote(statement, NodeIdLimit(statement));
+  note->name = me->textless;
   if (query != nullptr && PlanCanBeReplaced(statement)) note->query = query;
   note->cursor_options = cursor_options;
   note->secured = me->secured;
@@ -159,14 +160,19 @@ EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, 
   bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() &&
                   (Learns() || Replans() || ShapesMemory());
   LeftName* left = TakeLeftName(query, source_text);
-  if (!followed && order == nullptr && planning == nullptr && left == nullptr)
-    return previous_planner(query, source_text, cursor_options, parameters);
+  uint64 textless = 0;
+  if (left == nullptr) {
+    textless = NameTextless(query, source_text);
+    if (!followed && order == nullptr && planning == nullptr && textless == 0)
+      return previous_planner(query, source_text, cursor_options, parameters);
+  }
 
   Planning me = {};
   me.names.memory = CurrentMemoryContext;
   me.outer = planning;
   me.order = order;
   me.left = left;
+  me.textless = textless;
   me.secured = query->hasRowSecurity;
   bool may_inject = followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly();
   if (order == nullptr && may_inject && OfOneRelation(query))
@@ -197,7 +203,10 @@ EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, 
   }
   PG_END_TRY();
   if (begun_ns != 0) me.planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
-  if (left != nullptr) SettleName(left, statement);
+  if (left != nullptr)
+    SettleName(left, statement);
+  else if (me.textless != 0)
+    AddNote(statement, 0)->name = me.textless;
   if (followed || order != nullptr)
     HangNote(&me, statement, choices && Replans() ? copy : nullptr, cursor_options, parameters);
   if (order == nullptr && me.injected > 0) statement = GuardPlanning(statement, source_text, parameters);

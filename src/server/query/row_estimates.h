@@ -16,6 +16,7 @@ struct Planning {
   Planning* outer;
   const PlanningOrder* order;
   LeftName* left;      // the statement's, null: it has its name
+  uint64 textless;     // its name where it has neither identifier nor text, see NameTextless(); else 0
   PlannerInfo* first;  // of the first level that was met, while it is not among the names
   bool secured;        // row security acts: nothing learned is used
   double planning_ms;  // 0: not measured

@@ -4,6 +4,7 @@
 #include "core/plan/normalise.h"
 #include "server/query/statement_name.h"
 
+#include "server/query/plan_note.h"
 #include "server/shared_state.h"
 extern "C" {
 #include "catalog/pg_class.h"
@@ -80,14 +81,13 @@ EVERY_STATEMENT bool ComparesOnly(const Node* quals) {
 }
 
 // Columns of one table, by comparisons. The rewriter leaves such a query as it is, but for row security, which no
-// identifier is made of.
+// identifier is made of. (Window functions, and functions that return sets, are targets.)
 EVERY_STATEMENT bool IsPointQuery(const Query* query) {
   if (query->commandType != CMD_SELECT || list_length(query->rtable) != 1) return false;
-  if (query->hasAggs || query->hasWindowFuncs || query->hasTargetSRFs || query->hasSubLinks || query->cteList != NIL ||
-      query->groupClause != NIL || query->groupingSets != NIL || query->havingQual != nullptr ||
-      query->distinctClause != NIL || query->sortClause != NIL || query->windowClause != NIL ||
-      query->limitOffset != nullptr || query->limitCount != nullptr || query->rowMarks != NIL ||
-      query->setOperations != nullptr)
+  if (query->hasAggs || query->hasSubLinks || query->cteList != NIL || query->groupClause != NIL ||
+      query->groupingSets != NIL || query->havingQual != nullptr || query->distinctClause != NIL ||
+      query->sortClause != NIL || query->windowClause != NIL || query->limitOffset != nullptr ||
+      query->limitCount != nullptr || query->rowMarks != NIL || query->setOperations != nullptr)
     return false;
   const auto* const entry = linitial_node(RangeTblEntry, query->rtable);
   if (entry->rtekind != RTE_RELATION || entry->relkind != RELKIND_RELATION || entry->tablesample != nullptr)
@@ -180,6 +180,14 @@ uint64 MakeName(LeftName* left) {
   return left->query_id;
 }
 
+uint64 NameTextless(Query* query, const char* source_text) {
+  if (query->queryId != 0 || source_text == nullptr || source_text[0] != '\0') return 0;
+  Jumble(query, source_text);
+  const uint64 name = query->queryId;
+  query->queryId = 0;
+  return name;
+}
+
 EVERY_STATEMENT uint64 KindOf(Oid relation) { return static_cast<uint64>(MyDatabaseId) << 32 | relation; }
 
 EVERY_STATEMENT uint64 KindOf(const LeftName* left) { return KindOf(left->relation); }
@@ -202,6 +210,10 @@ int64_t NameOf(const PlannedStmt* statement, const char* source_text) {
   uint64 query_id = statement->queryId;
   LeftName* const left = query_id == 0 ? LeftNameOf(statement) : nullptr;
   if (left != nullptr) query_id = MakeName(left);
+  if (query_id == 0) {
+    const PlanNote* const note = NoteOf(statement);
+    if (note != nullptr) query_id = note->name;
+  }
   return query_id != 0 ? static_cast<int64_t>(query_id) : NameByText(statement, source_text);
 }
 

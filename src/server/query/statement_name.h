@@ -22,6 +22,13 @@ LeftName* TakeLeftName(Query* query, const char* source_text);
 
 uint64 MakeName(LeftName* left);
 
+// The name of a query that has neither identifier nor text, as those of functions written with BEGIN ATOMIC: PostgreSQL
+// keeps them analysed, and gives them none. It is what the identifier would be, and so that of the same statement
+// elsewhere, unless the rewriter or the function's result type has changed the query. It is not put into the query,
+// where pg_stat_statements would find it. 0: the query has an identifier or a text. To be called before planning, which
+// changes the query.
+uint64 NameTextless(Query* query, const char* source_text);
+
 // A number for all statements that are left without a name on the same relation; not 0.
 uint64 KindOf(Oid relation);
 uint64 KindOf(const LeftName* left);
@@ -32,9 +39,9 @@ void RunNameless(LeftName* left, const PlannedStmt* statement);
 // Null: it has its identifier, or none can be made any more.
 LeftName* LeftNameOf(const PlannedStmt* statement);
 
-// The statement's identifier, made now where it was left; else the name of its text, which may be null: PostgreSQL
-// gives none to the query inside DECLARE CURSOR and CREATE TABLE AS, nor to any when compute_query_id is off. The same
-// text but for its constants has the same name. 0 without a text.
+// The statement's identifier, made now where it was left; else the name that it was planned under without a text; else
+// the name of its text, which may be null: PostgreSQL gives no identifier to the query inside DECLARE CURSOR and CREATE
+// TABLE AS, nor to any when compute_query_id is off. The same text but for its constants has the same name. 0: none.
 int64_t NameOf(const PlannedStmt* statement, const char* source_text);
 
 }  // namespace query_shaper

@@ -88,7 +88,8 @@ void AddRun(const OutcomeRecord* run, HistoryChange* change) {
 }
 
 const char* const kUpdateHistory =
-    "UPDATE query_shaper.history_data SET query = $4, calls = calls + $5, failed_calls = failed_calls + $6,"
+    "UPDATE query_shaper.history_data SET query = CASE WHEN $4 = '' THEN query ELSE $4 END,"
+    " calls = calls + $5, failed_calls = failed_calls + $6,"
     " mean_ms = CASE WHEN $7 = 0 THEN mean_ms ELSE mean_ms + ($8 - mean_ms) * $7 / (calls - failed_calls + $7) END,"
     " sum_square_ms = CASE WHEN $7 = 0 THEN sum_square_ms ELSE sum_square_ms + $9"
     "   + ($8 - mean_ms) * ($8 - mean_ms) * $7 * (calls - failed_calls) / (calls - failed_calls + $7) END,"
