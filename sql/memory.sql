@@ -304,8 +304,11 @@ RESET enable_bitmapscan;
 SELECT query_shaper.flush();
 SELECT action, verdict, reason, bool_and((details ->> 'beyond_settings_kb')::numeric > 0) AS beyond FROM query_shaper.events
 WHERE action = 'reserve' AND verdict <> 'declined' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
-SELECT verdict, node_id >= 0 AS node, (details ->> 'wanted_kb')::numeric > 0 AS wanted, reason FROM query_shaper.events
-WHERE action = 'reserve' AND reason LIKE 'functions %' GROUP BY 1, 2, 3, 4;
+-- Statements with a node that is not given memory for what would run under it, and only these.
+SELECT DISTINCT left(h.query, 90) COLLATE "C" AS statement, e.verdict, e.node_id >= 0 AS node,
+  (e.details ->> 'wanted_kb')::numeric > 0 AS wanted, e.reason
+FROM query_shaper.events e LEFT JOIN query_shaper.history h USING (query_id)
+WHERE e.action = 'reserve' AND e.reason LIKE 'functions %' ORDER BY 1;
 RESET query_shaper.min_cost;
 SELECT reserved FROM query_shaper.pool WHERE resource = 'memory';
 
