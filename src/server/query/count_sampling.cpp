@@ -21,102 +21,111 @@ int ChildOf(const PlanTree& plan, int node, ChildRole role) {
   return -1;
 }
 
-// Whether the node's rows go through nothing but aggregates: nobody keeps them, and who asks for them asks for all.
-bool OnlyAggregated(const PlanTree& plan, int node) {
-  for (int i = node; plan.nodes[i].role != ChildRole::kRoot; i = plan.nodes[i].parent) {
-    if (plan.nodes[i].role != ChildRole::kOuter || plan.nodes[plan.nodes[i].parent].op != Operator::kAgg) return false;
-  }
-  return plan.nodes[node].role != ChildRole::kRoot;
+// The first node below the aggregates at the top; -1: the top is none. Nobody keeps this node's rows, and who asks for
+// them asks for all.
+int AggregatedNode(const PlanTree& plan) {
+  int node = 0;
+  while (node >= 0 && plan.nodes[node].op == Operator::kAgg) node = ChildOf(plan, node, ChildRole::kOuter);
+  return node > 0 ? node : -1;
 }
 
-// Rows and ends of the node whose rows the join takes one by one; 0: nobody counts them.
-uint64_t CallsOf(const Tracker* tracker, const CountSample& sample) {
-  const TrackedNode& outer = tracker->nodes[sample.until - 1];
-  if (outer.state == nullptr || outer.wrapper < 0 || !StillWrapped(outer.state, outer.wrapper)) return 0;
-  const Wrapper& wrapper = WrapperAt(outer.wrapper);
-  return wrapper.rows + wrapper.ends;
+bool IsWrapped(const TrackedNode& node) {
+  return node.state != nullptr && node.wrapper >= 0 && StillWrapped(node.state, node.wrapper);
 }
 
-CountsSeen See(const Tracker* tracker, const TrackedNode& node, double cpu_ms) {
-  const Wrapper& wrapper = WrapperAt(node.wrapper);
-  return {wrapper.rows, wrapper.ends, CallsOf(tracker, node.sample), cpu_ms};
+NodeWork WorkOf(const Tracker* tracker, const SampledNode& sampled, double cpu_ms) {
+  const Wrapper& wrapper = WrapperAt(tracker->nodes[sampled.node].wrapper);
+  NodeWork work = {wrapper.rows, wrapper.ends, 0, cpu_ms};
+  const TrackedNode& outer = tracker->nodes[sampled.outer];
+  if (IsWrapped(outer)) work.calls = WrapperAt(outer.wrapper).rows + WrapperAt(outer.wrapper).ends;
+  return work;
+}
+
+NodeWork Since(const NodeWork& then, const NodeWork& now) {
+  return {now.rows - then.rows, now.ends - then.ends, now.calls - then.calls, now.cpu_ms - then.cpu_ms};
 }
 
 // What was not counted since the last look is as much as was for as many calls in the tick that was counted last;
 // where these are few, in as much time, though without counting it goes a little faster.
-void Credit(const Tracker* tracker, TrackedNode* node, double cpu_ms) {
-  CountSample* sample = &node->sample;
-  uint64_t calls = CallsOf(tracker, *sample);
-  double share = sample->calls >= kCallsToTell
-                     ? static_cast<double>(calls - sample->seen.calls) / static_cast<double>(sample->calls)
-                     : Max(cpu_ms - sample->seen.cpu_ms, 0) / sample->cpu_ms;
-  CreditWrapper(node->wrapper, static_cast<uint64_t>(share * static_cast<double>(sample->rows)),
-                static_cast<uint64_t>(share * static_cast<double>(sample->ends)));
-  sample->seen = See(tracker, *node, cpu_ms);
+void Credit(const Tracker* tracker, SampledNode* sampled, double cpu_ms) {
+  const NodeWork& counted = sampled->in_a_tick;
+  const NodeWork uncounted = Since(sampled->so_far, WorkOf(tracker, *sampled, cpu_ms));
+  const double ticks = counted.calls >= kCallsToTell
+                           ? static_cast<double>(uncounted.calls) / static_cast<double>(counted.calls)
+                           : Max(uncounted.cpu_ms, 0) / counted.cpu_ms;
+  CreditWrapper(tracker->nodes[sampled->node].wrapper, static_cast<uint64_t>(ticks * static_cast<double>(counted.rows)),
+                static_cast<uint64_t>(ticks * static_cast<double>(counted.ends)));
+  sampled->so_far = WorkOf(tracker, *sampled, cpu_ms);
 }
 
-void Look(const Tracker* tracker, TrackedNode* node, bool counted, double cpu_ms) {
-  CountSample* sample = &node->sample;
-  bool over = tracker->counters[sample->until - 1].ended;
-  if (sample->laid_off) {
-    Credit(tracker, node, cpu_ms);
-    if ((counted || over) && RecallWrapper(node->state, node->wrapper)) sample->laid_off = false;
+void Look(const Tracker* tracker, SampledNode* sampled, bool counted_tick, double cpu_ms) {
+  const TrackedNode& node = tracker->nodes[sampled->node];
+  const bool over = tracker->counters[sampled->outer].ended;
+  if (sampled->laid_off) {
+    Credit(tracker, sampled, cpu_ms);
+    if ((counted_tick || over) && RecallWrapper(node.state, node.wrapper)) sampled->laid_off = false;
     return;
   }
-  CountsSeen before = sample->seen;
-  sample->seen = See(tracker, *node, cpu_ms);
-  const CountsSeen& now = sample->seen;
-  double spent = now.cpu_ms - before.cpu_ms;
-  if (counted || over || now.rows < kRowsToSpare || spent <= 0 ||
-      static_cast<double>(now.rows - before.rows) < kRowsPerMs * spent)
+  const NodeWork now = WorkOf(tracker, *sampled, cpu_ms);
+  const NodeWork in_a_tick = Since(sampled->so_far, now);
+  sampled->so_far = now;
+  if (counted_tick || over || now.rows < kRowsToSpare || in_a_tick.cpu_ms <= 0 ||
+      static_cast<double>(in_a_tick.rows) < kRowsPerMs * in_a_tick.cpu_ms)
     return;
-  if (!LayOffWrapper(node->state, node->wrapper)) return;
-  sample->laid_off = true;
-  sample->rows = now.rows - before.rows;
-  sample->ends = now.ends - before.ends;
-  sample->calls = now.calls - before.calls;
-  sample->cpu_ms = spent;
+  if (!LayOffWrapper(node.state, node.wrapper)) return;
+  sampled->laid_off = true;
+  sampled->in_a_tick = in_a_tick;
+}
+
+void Sample(Tracker* tracker, int node, int outer) {
+  SampledNode* const sampled = &tracker->sampled[tracker->sampled_count];
+  *sampled = {};
+  sampled->node = static_cast<short>(node);
+  sampled->outer = static_cast<short>(outer);
+  ++tracker->sampled_count;
 }
 
 }  // namespace
 
 void ChooseSampled(Tracker* tracker) {
   const PlanTree& plan = tracker->plan;
-  for (int i = 0; i < plan.count; ++i) {
-    const PlanNode& node = plan.nodes[i];
-    if ((node.op != Operator::kNestLoop && node.op != Operator::kHashJoin) || node.under_gather ||
-        !OnlyAggregated(plan, i))
-      continue;
-    int outer = ChildOf(plan, i, ChildRole::kOuter), inner = ChildOf(plan, i, ChildRole::kInner);
-    if (outer < 0) continue;
-    tracker->nodes[i].sample.until = static_cast<short>(outer + 1);
-    if (node.op == Operator::kNestLoop && inner >= 0)
-      tracker->nodes[inner].sample.until = static_cast<short>(outer + 1);
-  }
+  tracker->sampled_count = 0;
+  if (tracker->worker) return;
+  const int join = AggregatedNode(plan);
+  if (join < 0 || plan.nodes[join].under_gather) return;
+  const Operator op = plan.nodes[join].op;
+  if (op != Operator::kNestLoop && op != Operator::kHashJoin) return;
+  const int outer = ChildOf(plan, join, ChildRole::kOuter), inner = ChildOf(plan, join, ChildRole::kInner);
+  if (outer < 0) return;
+  Sample(tracker, join, outer);
+  if (op == Operator::kNestLoop && inner >= 0) Sample(tracker, inner, outer);
 }
 
 void SampleCounts(Tracker* tracker, double cpu_ms) {
   if (settings::tick_interval_ms > kLongestTickMs) return;
-  bool counted = MyBackendSlot()->ticks % kCountedTick == 0;
-  for (int i = 0; i < tracker->plan.count; ++i) {
-    TrackedNode* node = &tracker->nodes[i];
-    if (node->sample.until > 0 && node->state != nullptr && node->wrapper >= 0 &&
-        StillWrapped(node->state, node->wrapper))
-      Look(tracker, node, counted, cpu_ms);
+  const bool counted_tick = MyBackendSlot()->ticks % kCountedTick == 0;
+  for (int i = 0; i < tracker->sampled_count; ++i) {
+    SampledNode* const sampled = &tracker->sampled[i];
+    if (IsWrapped(tracker->nodes[sampled->node])) Look(tracker, sampled, counted_tick, cpu_ms);
   }
 }
 
 void SettleCounts(Tracker* tracker, double cpu_ms) {
   if (!tracker->attached) return;
-  for (int i = 0; i < tracker->plan.count; ++i) {
-    TrackedNode* node = &tracker->nodes[i];
-    if (!node->sample.laid_off || node->state == nullptr || !StillWrapped(node->state, node->wrapper)) continue;
-    Credit(tracker, node, cpu_ms);
-    node->sample.laid_off = !RecallWrapper(node->state, node->wrapper);
-    node->sample.end_missed = true;
+  for (int i = 0; i < tracker->sampled_count; ++i) {
+    SampledNode* const sampled = &tracker->sampled[i];
+    const TrackedNode& node = tracker->nodes[sampled->node];
+    if (!sampled->laid_off || !IsWrapped(node)) continue;
+    Credit(tracker, sampled, cpu_ms);
+    sampled->laid_off = !RecallWrapper(node.state, node.wrapper);
+    sampled->end_missed = true;
   }
 }
 
-bool EndMissed(const Tracker* tracker, int node) { return tracker->complete && tracker->nodes[node].sample.end_missed; }
+bool EndMissed(const Tracker* tracker, int node) {
+  for (int i = 0; i < tracker->sampled_count; ++i)
+    if (tracker->sampled[i].node == node) return tracker->complete && tracker->sampled[i].end_missed;
+  return false;
+}
 
 }  // namespace query_shaper

@@ -118,7 +118,7 @@ static void AttachNodes(Tracker* tracker) {
   }
   tracker->attached = true;
   VisitPlanStates(tracker->query->estate, tracker->query->planstate, AttachNode, tracker);
-  if (!tracker->worker) ChooseSampled(tracker);
+  ChooseSampled(tracker);
   if (tracker->has_gather && !tracker->worker) {
     for (int id = 0; id < kMaxPlanNodes; ++id) pg_atomic_write_u64(&MyBackendSlot()->worker_rows[id], 0);
     pg_atomic_write_u32(&MyBackendSlot()->worker_reports, 0);
@@ -446,7 +446,7 @@ static Tick ReadTick(const Tracker* tracker) {
 }
 
 void TickTracker(Tracker* tracker) {
-  SampleCounts(tracker, CpuMs(tracker));
+  if (tracker->sampled_count > 0) SampleCounts(tracker, CpuMs(tracker));
   int workers = ReadCounters(tracker);
   Tick tick = ReadTick(tracker);
   double memory_kb = 0;
@@ -489,7 +489,7 @@ static void AddBuffers(BufferUsage* sum, const BufferUsage& now, const BufferUsa
 }
 
 void LeaveExecutor(Tracker* tracker) {
-  SettleCounts(tracker, CpuMs(tracker));
+  if (tracker->sampled_count > 0) SettleCounts(tracker, CpuMs(tracker));
   tracker->run_ns += NowNs() - tracker->entered_ns;
   tracker->entered_ns = 0;
   tracker->cpu_ns += CpuNs() - tracker->cpu_start_ns;

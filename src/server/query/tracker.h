@@ -27,21 +27,24 @@ constexpr int kTrackers = 8;  // statements tracked at once in one process: nest
 
 struct StatementMemos;
 
-struct CountsSeen {
+// What a node has done: rows given out and ends told, while the node that it is called for has been called so often and
+// the statement has taken so much processor time.
+struct NodeWork {
   uint64_t rows, ends, calls;
-  double cpu_ms;  // of the statement
+  double cpu_ms;
 };
 
-// Of a node that is counted in a share of the ticks.
-struct CountSample {
-  short
-      until;  // index + 1 of the node whose rows it is called for, after whose end it is counted throughout; 0: always
-  bool laid_off;
-  bool end_missed;             // it may have ended when it was not counted
-  uint64_t rows, ends, calls;  // in the tick that was counted last
-  double cpu_ms;               // that this tick took
-  CountsSeen seen;             // at the last look
+// A node that is counted in a share of the ticks.
+struct SampledNode {
+  short node;          // index in Tracker::nodes
+  short outer;         // index of the node whose rows it is called for: once that has ended every row is counted
+  bool laid_off;       // it is not counted now
+  bool end_missed;     // it may have ended while it was not counted
+  NodeWork in_a_tick;  // in the tick that was counted last
+  NodeWork so_far;     // at the last look
 };
+
+constexpr int kSampledNodes = 2;
 
 struct TrackedNode {
   PlanState* state;  // null: this node of the plan was pruned or not reached
@@ -52,7 +55,6 @@ struct TrackedNode {
   short subplan;          // index of the top of the correlated subplan that it lies below, -1: none
   uint64_t unseen_calls;  // of that top while this node was not counted
   uint64_t laid_off_at;   // calls of that top when counting was laid off last, 0: it is counted
-  CountSample sample;
 };
 
 struct KeptSet;
@@ -132,6 +134,8 @@ struct Tracker {
   PlanTree plan;
   short by_id[kNodeIds];  // index of a plan_node_id in plan.nodes, -1 none
   TrackedNode nodes[kMaxPlanNodes];
+  int sampled_count;
+  SampledNode sampled[kSampledNodes];
   NodeCounters counters[kMaxPlanNodes];
   Progress progress;
   TimeLeft time_left;
