@@ -33,7 +33,7 @@ bool IsWrapped(const TrackedNode& node) {
   return node.state != nullptr && node.wrapper >= 0 && StillWrapped(node.state, node.wrapper);
 }
 
-NodeWork WorkOf(const Tracker* tracker, const SampledNode& sampled, double cpu_ms) {
+NodeWork WorkOf(const Tracker* tracker, const CountSample& sampled, double cpu_ms) {
   const Wrapper& wrapper = WrapperAt(tracker->nodes[sampled.node].wrapper);
   NodeWork work = {wrapper.rows, wrapper.ends, 0, cpu_ms};
   const TrackedNode& outer = tracker->nodes[sampled.outer];
@@ -47,7 +47,7 @@ NodeWork Since(const NodeWork& then, const NodeWork& now) {
 
 // What was not counted since the last look is as much as was for as many calls in the tick that was counted last;
 // where these are few, in as much time, though without counting it goes a little faster.
-void Credit(const Tracker* tracker, SampledNode* sampled, double cpu_ms) {
+void Credit(const Tracker* tracker, CountSample* sampled, double cpu_ms) {
   const NodeWork& counted = sampled->in_a_tick;
   const NodeWork uncounted = Since(sampled->so_far, WorkOf(tracker, *sampled, cpu_ms));
   const double ticks = counted.calls >= kCallsToTell
@@ -58,7 +58,7 @@ void Credit(const Tracker* tracker, SampledNode* sampled, double cpu_ms) {
   sampled->so_far = WorkOf(tracker, *sampled, cpu_ms);
 }
 
-void Look(const Tracker* tracker, SampledNode* sampled, bool counted_tick, double cpu_ms) {
+void Look(const Tracker* tracker, CountSample* sampled, bool counted_tick, double cpu_ms) {
   const TrackedNode& node = tracker->nodes[sampled->node];
   const bool over = tracker->counters[sampled->outer].ended;
   if (sampled->laid_off) {
@@ -78,7 +78,7 @@ void Look(const Tracker* tracker, SampledNode* sampled, bool counted_tick, doubl
 }
 
 void Sample(Tracker* tracker, int node, int outer) {
-  SampledNode* const sampled = &tracker->sampled[tracker->sampled_count];
+  CountSample* const sampled = &tracker->sampled[tracker->sampled_count];
   *sampled = {};
   sampled->node = static_cast<short>(node);
   sampled->outer = static_cast<short>(outer);
@@ -105,7 +105,7 @@ void SampleCounts(Tracker* tracker, double cpu_ms) {
   if (settings::tick_interval_ms > kLongestTickMs) return;
   const bool counted_tick = MyBackendSlot()->ticks % kCountedTick == 0;
   for (int i = 0; i < tracker->sampled_count; ++i) {
-    SampledNode* const sampled = &tracker->sampled[i];
+    CountSample* const sampled = &tracker->sampled[i];
     if (IsWrapped(tracker->nodes[sampled->node])) Look(tracker, sampled, counted_tick, cpu_ms);
   }
 }
@@ -113,7 +113,7 @@ void SampleCounts(Tracker* tracker, double cpu_ms) {
 void SettleCounts(Tracker* tracker, double cpu_ms) {
   if (!tracker->attached) return;
   for (int i = 0; i < tracker->sampled_count; ++i) {
-    SampledNode* const sampled = &tracker->sampled[i];
+    CountSample* const sampled = &tracker->sampled[i];
     const TrackedNode& node = tracker->nodes[sampled->node];
     if (!sampled->laid_off || !IsWrapped(node)) continue;
     Credit(tracker, sampled, cpu_ms);

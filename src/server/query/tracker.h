@@ -35,7 +35,7 @@ struct NodeWork {
 };
 
 // A node that is counted in a share of the ticks.
-struct SampledNode {
+struct CountSample {
   short node;          // index in Tracker::nodes
   short outer;         // index of the node whose rows it is called for: once that has ended every row is counted
   bool laid_off;       // it is not counted now
@@ -44,7 +44,7 @@ struct SampledNode {
   NodeWork so_far;     // at the last look
 };
 
-constexpr int kSampledNodes = 2;
+constexpr int kCountSamples = 2;
 
 struct TrackedNode {
   PlanState* state;  // null: this node of the plan was pruned or not reached
@@ -135,7 +135,7 @@ struct Tracker {
   short by_id[kNodeIds];  // index of a plan_node_id in plan.nodes, -1 none
   TrackedNode nodes[kMaxPlanNodes];
   int sampled_count;
-  SampledNode sampled[kSampledNodes];
+  CountSample sampled[kCountSamples];
   NodeCounters counters[kMaxPlanNodes];
   Progress progress;
   TimeLeft time_left;
