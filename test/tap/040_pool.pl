@@ -14,13 +14,6 @@ $node->safe_psql('postgres', 'CREATE EXTENSION query_shaper; CREATE ROLE holder 
 my $sort = 'SELECT md5(g::text) AS m FROM generate_series(1, 300000) g ORDER BY m';
 
 sub capacity { return $node->safe_psql('postgres', "SELECT capacity FROM query_shaper.pool WHERE resource = '$_[0]'"); }
-sub nothing_held
-{
-	my ($when) = @_;
-	ok( $node->poll_query_until('postgres', "SELECT reserved = 0 FROM query_shaper.pool WHERE resource = 'memory'"),
-		"nothing is reserved $when");
-	is($node->safe_psql('postgres', 'SELECT count(*) FROM query_shaper.reservations'), 0, "there is no reservation $when");
-}
 
 # A session that holds a reservation; its pid.
 sub hold
@@ -40,22 +33,22 @@ my ($session, $pid) = hold();
 $node->safe_psql('postgres', 'DROP ROLE holder');
 is($node->safe_psql('postgres', "SELECT usename IS NULL FROM query_shaper.reservations WHERE pid = $pid"), 't', 'a dropped role has no name');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-nothing_held('after pg_terminate_backend()');
+nothing_reserved($node, 'after pg_terminate_backend()');
 eval { $session->quit };
 $node->safe_psql('postgres', 'CREATE ROLE holder SUPERUSER LOGIN');
 
 ($session, $pid) = hold();
 $session->query('ROLLBACK; SELECT 1 / 0');
-nothing_held('after a rollback');
+nothing_reserved($node, 'after a rollback');
 $session->quit;
 
 ($session, $pid) = hold();
 $session->quit;
-nothing_held('after a client that left');
+nothing_reserved($node, 'after a client that left');
 
 # A pooler gives the session back by DISCARD ALL.
 $node->safe_psql('postgres', "BEGIN; DECLARE c CURSOR WITH HOLD FOR $sort; COMMIT; DISCARD ALL; SELECT count(*) FROM query_shaper.reservations");
-nothing_held('after DISCARD ALL');
+nothing_reserved($node, 'after DISCARD ALL');
 
 # kill -9: every session ends and shared memory begins anew.
 ($session, $pid) = hold();
@@ -63,7 +56,7 @@ kill 9, $pid;
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), 'a killed session is gone');
 eval { $session->quit };
 ok(launcher_ready($node), 'the launcher is back');
-nothing_held('after kill -9');
+nothing_reserved($node, 'after kill -9');
 is(capacity('memory'), 1024 * 1024, 'and the capacity is back');
 
 # A reload is followed.
@@ -138,16 +131,15 @@ for my $version ('v1', 'v2')
 	ok($node->poll_query_until('postgres', sprintf($shown, 24 - 16)), "$version: a pool too small");
 	($session, $pid) = hold();
 	my ($second) = hold();
-	my $waiter = $node->background_psql('postgres', on_error_stop => 0);
-	$waiter->query_safe("SET query_shaper.admission = on; SET query_shaper.admission_min_time = 0; SET query_shaper.admission_timeout = '1h'");
-	$waiter->query_until(qr/begun/, "\\echo begun\nSELECT count(*) FROM ($sort OFFSET 0) s;\n\\echo ended\n");
+	my ($waiter) = begin_statement($node, "SELECT count(*) FROM ($sort OFFSET 0) s",
+		"SET query_shaper.admission = on; SET query_shaper.admission_min_time = 0; SET query_shaper.admission_timeout = '1h'");
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM query_shaper.activity WHERE state = 'queued'"), "$version: a statement waits");
 	set_group($version, 512 * $mb, 1 * $mb, 0);
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM query_shaper.activity WHERE state = 'queued'"), "$version: until the limit is raised");
 	$waiter->quit;
 	$session->quit;
 	$second->quit;
-	nothing_held("at the end of $version");
+	nothing_reserved($node, "at the end of $version");
 }
 
 # The real thing, where the server's user may write it.

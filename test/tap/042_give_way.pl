@@ -23,11 +23,7 @@ sub metric { return ask("SELECT value FROM query_shaper.metrics WHERE name = '$_
 # A session in the middle of a statement; its pid.
 sub begin
 {
-	my ($sql, @settings) = @_;
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	$session->query_safe($_) for @settings;
-	my $pid = $session->query_safe('SELECT pg_backend_pid()');
-	$session->query_until(qr/begun/, "\\echo begun\n$sql;\n");
+	my ($session, $pid) = begin_statement($node, @_);
 	ok(wait_for("count(*) > 0 FROM query_shaper.activity WHERE pid = $pid"), 'it runs');
 	return ($session, $pid);
 }

@@ -25,54 +25,38 @@ GRANT SELECT ON notes TO PUBLIC});
 sub held { return "SELECT count(*) FROM (SELECT id, t FROM notes ORDER BY t OFFSET 0) s WHERE id <> 20000 OR pg_advisory_xact_lock_shared(1) IS NULL OR $_[0]"; }
 my ($whole, $faulty) = (held('id > 0'), held('1 / (id - 20000) > 0'));
 
-# What is asked with reserves nothing itself.
 sub ask
 {
 	my ($sql, $role) = @_;
-	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';
-	return $node->safe_psql('postgres', ($role ? "SET ROLE $role; " : '') . $sql);
+	return ask_aside($node, ($role ? "SET ROLE $role; " : '') . $sql);
 }
-sub wait_for
-{
-	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';
-	return $node->poll_query_until('postgres', "SELECT $_[0]");
-}
+sub wait_for { return wait_aside($node, $_[0]); }
 
-my $lock;
-sub take_lock
-{
-	$lock = $node->background_psql('postgres', on_error_stop => 0);
-	$lock->query_safe('SET query_shaper.mode = off; SELECT pg_advisory_lock(1)');
-}
+my $lock = take_lock($node);
 sub free_lock { $lock->query_safe('SELECT pg_advisory_unlock(1)'); }
 
 # A session whose statement is held in the middle; its pid.
 sub begin
 {
 	my ($sql, $role) = @_;
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	$session->query_safe("SET ROLE $role") if $role;
-	my $pid = $session->query_safe('SELECT pg_backend_pid()');
-	$session->query_until(qr/begun/, "\\echo begun\n$sql;\n\\echo over\n");
+	my ($session, $pid) = begin_statement($node, $sql, $role ? "SET ROLE $role" : ());
 	ok(wait_for("count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'advisory'"), 'a statement is held');
 	return ($session, $pid);
 }
 sub finish
 {
 	my ($session) = @_;
-	my $output = $session->query_until(qr/over/, '');
+	my $output = $session->query_until(qr/over/, "\\echo over\n");
 	$session->quit;
 	return $output;
 }
 sub nothing_left
 {
 	my ($when) = @_;
-	ok(wait_for("reserved = 0 FROM query_shaper.pool WHERE resource = 'memory'"), "nothing is reserved $when");
-	is(ask('SELECT count(*) FROM query_shaper.reservations'), 0, "no reservation is left $when");
+	nothing_reserved($node, $when);
 	is(ask("SELECT count(*) FROM query_shaper.activity"), 0, "nothing is active $when");
 }
 
-take_lock();
 my ($session, $pid) = begin($whole);
 is(ask("SELECT count(*) FROM query_shaper.reservations WHERE pid = $pid"), 1, 'it has one reservation');
 is( ask("SELECT wanted_kb > 3000, memory_kb BETWEEN 3000 AND wanted_kb, source, expires IS NULL, usename = current_user, query_id <> 0, since <= now(), reservation IS NOT NULL FROM query_shaper.reservations WHERE pid = $pid"),

@@ -37,21 +37,12 @@ my %amid = (build => "$plain WHERE CASE b.id WHEN 29000 THEN held(true) ELSE tru
 my %faulty = (build => "$plain WHERE 1 / (b.id - 29000) IS NOT NULL", probe => "$plain WHERE 1 / (a.id - 29000) IS NOT NULL");
 my $by_workers = 'SET parallel_leader_participation = off';
 
-sub ask
-{
-	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';
-	return $node->safe_psql('postgres', $_[0]);
-}
-sub wait_for
-{
-	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';
-	return $node->poll_query_until('postgres', "SELECT $_[0]");
-}
+sub ask { return ask_aside($node, $_[0]); }
+sub wait_for { return wait_aside($node, $_[0]); }
 sub whole
 {
 	my ($when) = @_;
-	ok(wait_for("reserved = 0 FROM query_shaper.pool WHERE resource = 'memory'"), "nothing is reserved $when");
-	is(ask('SELECT count(*) FROM query_shaper.reservations'), 0, "no reservation is left $when");
+	nothing_reserved($node, $when);
 	ok(wait_for("count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'"), "no worker is left $when");
 	is($node->safe_psql('postgres', $plain), 30000, "the next run is right $when");
 	# Advice may fail once, not three times in a row.
@@ -60,21 +51,10 @@ sub whole
 	is($node->safe_psql('postgres', "$plain; SHOW work_mem"), "30000\n64kB", "under a setting that is what it was $when");
 }
 
-my $lock;
-sub take_lock
-{
-	$lock = $node->background_psql('postgres', on_error_stop => 0);
-	$lock->query_safe('SET query_shaper.mode = off; SELECT pg_advisory_lock(1)');
-}
-
 # A session whose statement is held in the middle: its pid, and that of the process that waits.
 sub begin
 {
-	my ($sql, @settings) = @_;
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	$session->query_safe($_) for @settings;
-	my $pid = $session->query_safe('SELECT pg_backend_pid()');
-	$session->query_until(qr/begun/, "\\echo begun\n$sql;\n");
+	my ($session, $pid) = begin_statement($node, @_);
 	ok(wait_for("count(*) > 0 FROM pg_stat_activity WHERE (leader_pid = $pid OR pid = $pid) AND wait_event = 'PgSleep'"), 'a row is waited for');
 	cmp_ok(ask("SELECT memory_kb FROM query_shaper.reservations WHERE pid = $pid"), '>', 1000, 'with memory of the pool');
 	is(ask("SELECT bool_or(memory_limit_kb > 64) FROM query_shaper.activity_nodes WHERE pid = $pid AND operator LIKE '%Hash'"), 't', 'for the hash table');
@@ -95,7 +75,7 @@ for my $when ('build', 'probe')
 	like($error, qr/division by zero/, "$when: whoever meets it fails");
 	is($out, '64kB', 'and the session has its own setting');
 
-	take_lock();
+	my $lock = take_lock($node);
 	for my $end ('pg_cancel_backend', 'pg_terminate_backend')
 	{
 		for my $by ($by_workers, 'SET parallel_leader_participation = on')

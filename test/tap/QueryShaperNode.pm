@@ -7,7 +7,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start run_correlated estimate_of prefetched_both_ways);
+our @EXPORT = qw(new_node load_table run_statement wait_calls wait_seen learner_pid launcher_ready seen_of flush log_count kill_and_start run_correlated estimate_of prefetched_both_ways
+  ask_aside wait_aside begin_statement take_lock nothing_reserved);
 
 # A statement of some milliseconds; the constant changes, the fingerprint does not.
 our $statement = 'SELECT count(*), sum(v) FROM sample WHERE k = %d /* measured */';
@@ -129,6 +130,50 @@ sub kill_and_start
 		select undef, undef, undef, 0.1;
 	}
 	die 'the server does not start after kill -9';
+}
+
+# What is asked with is not tracked and reserves nothing itself.
+sub ask_aside
+{
+	my ($node, $sql) = @_;
+	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';
+	return $node->safe_psql('postgres', $sql);
+}
+
+sub wait_aside
+{
+	my ($node, $condition) = @_;
+	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';
+	return $node->poll_query_until('postgres', "SELECT $condition");
+}
+
+# A session that is sent the settings, one by one, and then a statement, which is not waited for; and its pid.
+sub begin_statement
+{
+	my ($node, $sql, @settings) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	$session->query_safe($_) for @settings;
+	my $pid = $session->query_safe('SELECT pg_backend_pid()');
+	$session->query_until(qr/begun/, "\\echo begun\n$sql;\n");
+	return ($session, $pid);
+}
+
+# A session that holds advisory lock 1, at which statements can be held.
+sub take_lock
+{
+	my ($node) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	$session->query_safe('SET query_shaper.mode = off; SELECT pg_advisory_lock(1)');
+	return $session;
+}
+
+# No statement has memory of the pool any more.
+sub nothing_reserved
+{
+	my ($node, $when) = @_;
+	ok(wait_aside($node, "reserved = 0 FROM query_shaper.pool WHERE resource = 'memory'"), "nothing is reserved $when");
+	is(ask_aside($node, 'SELECT count(*) FROM query_shaper.reservations'), 0, "no reservation is left $when");
+	return;
 }
 
 # How often a pattern stands in the server log from this offset on.
