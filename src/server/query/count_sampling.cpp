@@ -1,4 +1,5 @@
-// Joins that give out a million rows a second are counted in a share of the ticks.
+// Joins that give out a million rows a second are counted in a share of the ticks: for the others their wrapper is laid
+// off, and what they did meanwhile is estimated and added to its counts.
 #include "pg/pg.h"
 
 #include "server/query/counting.h"
@@ -9,11 +10,11 @@ namespace query_shaper {
 namespace {
 
 // A row that takes a microsecond or less: of that a wrapper is some percent.
-constexpr double kRowsPerMs = 1000;
+constexpr double kFastRowsPerMs = 1000;
 constexpr uint64_t kRowsToSpare = 1'000'000;  // below, the saving is not worth an estimate
-constexpr uint64_t kCallsToTell = 8;          // of a tick
-constexpr uint64_t kCountedTick = 4;          // one tick in so many
-constexpr int kLongestTickMs = 100;           // what one tick shows is taken to hold for three more
+constexpr uint64_t kCallsToTell = 8;          // in the counted tick; fewer say less than the time does
+constexpr uint64_t kTicksPerCounted = 4;
+constexpr int kLongestTickMs = 100;  // what one tick shows is taken to hold for three more
 
 int ChildOf(const PlanTree& plan, int node, ChildRole role) {
   for (int i = node + 1; i < plan.count; ++i)
@@ -45,8 +46,8 @@ NodeWork Since(const NodeWork& then, const NodeWork& now) {
   return {now.rows - then.rows, now.ends - then.ends, now.calls - then.calls, now.cpu_ms - then.cpu_ms};
 }
 
-// What was not counted since the last look is as much as was for as many calls in the tick that was counted last;
-// where these are few, in as much time, though without counting it goes a little faster.
+// Adds what was not counted since the last look: for as many calls as much as in the tick that was counted last. Where
+// calls are few, for as much time, which is a little too little: without counting it goes faster.
 void Credit(const Tracker* tracker, CountSample* sampled, double cpu_ms) {
   const NodeWork& counted = sampled->in_a_tick;
   const NodeWork uncounted = Since(sampled->so_far, WorkOf(tracker, *sampled, cpu_ms));
@@ -58,6 +59,7 @@ void Credit(const Tracker* tracker, CountSample* sampled, double cpu_ms) {
   sampled->so_far = WorkOf(tracker, *sampled, cpu_ms);
 }
 
+// Once a tick; counted_tick: from this one to the next the node is counted.
 void Look(const Tracker* tracker, CountSample* sampled, bool counted_tick, double cpu_ms) {
   const TrackedNode& node = tracker->nodes[sampled->node];
   const bool over = tracker->counters[sampled->outer].ended;
@@ -70,7 +72,7 @@ void Look(const Tracker* tracker, CountSample* sampled, bool counted_tick, doubl
   const NodeWork in_a_tick = Since(sampled->so_far, now);
   sampled->so_far = now;
   if (counted_tick || over || now.rows < kRowsToSpare || in_a_tick.cpu_ms <= 0 ||
-      static_cast<double>(in_a_tick.rows) < kRowsPerMs * in_a_tick.cpu_ms)
+      static_cast<double>(in_a_tick.rows) < kFastRowsPerMs * in_a_tick.cpu_ms)
     return;
   if (!LayOffWrapper(node.state, node.wrapper)) return;
   sampled->laid_off = true;
@@ -103,7 +105,7 @@ void ChooseSampled(Tracker* tracker) {
 
 void SampleCounts(Tracker* tracker, double cpu_ms) {
   if (settings::tick_interval_ms > kLongestTickMs) return;
-  const bool counted_tick = MyBackendSlot()->ticks % kCountedTick == 0;
+  const bool counted_tick = MyBackendSlot()->ticks % kTicksPerCounted == 0;
   for (int i = 0; i < tracker->sampled_count; ++i) {
     CountSample* const sampled = &tracker->sampled[i];
     if (IsWrapped(tracker->nodes[sampled->node])) Look(tracker, sampled, counted_tick, cpu_ms);

@@ -173,9 +173,9 @@ static void ForgetSlow(uint64_t name) {
 }
 
 void RememberSlow(const PlannedStmt* statement) {
-  LeftName* left = LeftNameOf(statement);
-  MarkSlow(left != nullptr ? MakeName(left) : statement->queryId);
-  if (left != nullptr) MarkSlow(KindOf(left));
+  PendingName* pending = PendingNameOf(statement);
+  MarkSlow(pending != nullptr ? MakeName(pending) : statement->queryId);
+  if (pending != nullptr) MarkSlow(UnnamedOn(pending));
 }
 
 // A statement that was slow once, since its data was cold, say, is not watched for ever: every so many runs that are
@@ -188,7 +188,8 @@ static void NoteQuick(const Tracker* tracker, double total_ms) {
       ++quick_runs % kQuickRuns != 0)
     return;
   ForgetSlow(statement->queryId);
-  if (list_length(statement->rtable) == 1) ForgetSlow(KindOf(linitial_node(RangeTblEntry, statement->rtable)->relid));
+  if (list_length(statement->rtable) == 1)
+    ForgetSlow(UnnamedOn(linitial_node(RangeTblEntry, statement->rtable)->relid));
 }
 
 // As it was read when the prediction was made: what a node was granted since is an answer to that.

@@ -20,8 +20,8 @@ void HandWorkToLeader(Tracker* tracker);
 // in the query's memory.
 void NameLateStatement(Tracker* tracker);
 
-// True when a statement of this query_id, or one of this KindOf() that had no name, was planned cheap before and ran
-// long all the same. One read of shared memory.
+// True when a statement of this query_id, or one of those that this UnnamedOn() stands for, was planned cheap before
+// and ran long all the same. One read of shared memory.
 bool KnownSlow(uint64_t name);
 void RememberSlow(const PlannedStmt* statement);
 

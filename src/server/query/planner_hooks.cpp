@@ -134,13 +134,13 @@ void HangNote(Planning* me, PlannedStmt* statement, Query* query, int cursor_opt
   FillNodeKeys(me, statement, note);
 }
 
-// A statement that is dear enough to be looked at needs its name.
-EVERY_STATEMENT void SettleName(LeftName* left, PlannedStmt* statement) {
+// A statement that is dear enough to be looked at needs its name; another one runs while it is pending.
+EVERY_STATEMENT void SettleName(PendingName* pending, PlannedStmt* statement) {
   if (statement->queryId != 0) return;
-  if (statement->planTree->total_cost >= TrackedFromCost() || KnownSlow(KindOf(left)))
-    statement->queryId = MakeName(left);
+  if (statement->planTree->total_cost >= TrackedFromCost() || KnownSlow(UnnamedOn(pending)))
+    statement->queryId = MakeName(pending);
   else
-    RunNameless(left, statement);
+    RunNameless(pending, statement);
 }
 
 bool OfOneRelation(const Query* query) {
@@ -159,9 +159,9 @@ EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, 
   next_order = nullptr;
   bool followed = shared != nullptr && MyBackendType == B_BACKEND && !IsParallelWorker() &&
                   (Learns() || Replans() || ShapesMemory());
-  LeftName* left = TakeLeftName(query, source_text);
+  PendingName* pending = TakePendingName(query, source_text);
   uint64 textless = 0;
-  if (left == nullptr) {
+  if (pending == nullptr) {
     textless = NameTextless(query, source_text);
     if (!followed && order == nullptr && planning == nullptr && textless == 0)
       return previous_planner(query, source_text, cursor_options, parameters);
@@ -171,7 +171,7 @@ EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, 
   me.names.memory = CurrentMemoryContext;
   me.outer = planning;
   me.order = order;
-  me.left = left;
+  me.pending = pending;
   me.textless = textless;
   me.secured = query->hasRowSecurity;
   bool may_inject = followed && !me.secured && Does(settings::learn_rows) && !ExplainsPlainly();
@@ -180,9 +180,9 @@ EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, 
   else
     me.injecting = order != nullptr || (may_inject && AnythingKnown(query) && !PlansStock(query));
   bool shapes = followed && ShapesMemory();
-  // A query that was left without a name is too plain for either.
-  bool choices = left == nullptr && followed && (Replans() || shapes) && HasChoices(query);
-  bool again = choices || (left == nullptr && shapes && SortsMuch(query));
+  // A query whose name is pending is too plain for either.
+  bool choices = pending == nullptr && followed && (Replans() || shapes) && HasChoices(query);
+  bool again = choices || (pending == nullptr && shapes && SortsMuch(query));
   Query* copy = nullptr;
   if (again && CanBePlannedAgain(query)) {
     NumberLevels(query);
@@ -203,8 +203,8 @@ EVERY_STATEMENT PlannedStmt* PlannerHook(Query* query, const char* source_text, 
   }
   PG_END_TRY();
   if (begun_ns != 0) me.planning_ms = static_cast<double>(NowNs() - begun_ns) / 1e6;
-  if (left != nullptr)
-    SettleName(left, statement);
+  if (pending != nullptr)
+    SettleName(pending, statement);
   else if (me.textless != 0)
     AddNote(statement, 0)->name = me.textless;
   if (followed || order != nullptr)
@@ -227,7 +227,7 @@ EVERY_STATEMENT void Decide(PlannerInfo* root, RelOptInfo* rel) {
   if (known && NothingToLearn(root, rel)) return;
   planning->undecided = nullptr;
   if (!known) return;
-  if (planning->left != nullptr) query->queryId = MakeName(planning->left);
+  if (planning->pending != nullptr) query->queryId = MakeName(planning->pending);
   planning->injecting = !PlansStock(query);
 }
 

@@ -8,20 +8,20 @@ extern "C" {
 
 namespace query_shaper {
 
-struct LeftName;  // statement_name.h
+struct PendingName;  // statement_name.h
 
 // One call of the planner.
 struct Planning {
   NamedPlanning names;
   Planning* outer;
   const PlanningOrder* order;
-  LeftName* left;      // the statement's, null: it has its name
-  uint64 textless;     // its name where it has neither identifier nor text, see NameTextless(); else 0
-  PlannerInfo* first;  // of the first level that was met, while it is not among the names
-  bool secured;        // row security acts: nothing learned is used
-  double planning_ms;  // 0: not measured
-  bool injecting;      // something may be known: rows are looked up
-  Query* undecided;    // a query of one relation: whether to inject is asked when its relation is sized; null: decided
+  PendingName* pending;  // null: the statement's name is not pending
+  uint64 textless;       // its name where it has neither identifier nor text, see NameTextless(); else 0
+  PlannerInfo* first;    // of the first level that was met, while it is not among the names
+  bool secured;          // row security acts: nothing learned is used
+  double planning_ms;    // 0: not measured
+  bool injecting;        // something may be known: rows are looked up
+  Query* undecided;  // a query of one relation: whether to inject is asked when its relation is sized; null: decided
   bool rebuilding;
   int injected;  // sets of relations whose rows were changed
 };

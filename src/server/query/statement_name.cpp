@@ -18,8 +18,8 @@ extern "C" {
 
 namespace query_shaper {
 
-struct LeftName {
-  MemoryContextCallback gone;
+struct PendingName {
+  MemoryContextCallback gone;  // when the trees go
   const PlannedStmt* statement;
   uint64 query_id;  // 0: not made yet
   // Of the query before it was planned. The planner replaces these trees, it does not change them.
@@ -35,11 +35,11 @@ namespace {
 
 post_parse_analyze_hook_type previous_analyze;
 
-// The query that was analysed last, if it was left.
-const Query* left_query = nullptr;
-const char* left_text = nullptr;
+// Between its analysis and its planning: the query whose identifier was not made; null: another was analysed since.
+const Query* unnamed_query = nullptr;
+const char* unnamed_text = nullptr;
 
-LeftName* nameless = nullptr;  // of the statement left last, while its trees exist
+PendingName* nameless = nullptr;  // of the statement that was planned last without an identifier, while its trees exist
 
 void Jumble(Query* query, const char* text) {
   // JumbleQuery() insists on being asked for by somebody.
@@ -101,16 +101,16 @@ EVERY_STATEMENT bool IsPointQuery(const Query* query) {
 
 // A query that clients send as text is planned once, at once, and its trees outlive its run. (One that is prepared, or
 // a function's, is analysed once for many runs.)
-EVERY_STATEMENT bool CanBeLeft(const ParseState* state, const Query* query) {
+EVERY_STATEMENT bool CanStayUnnamed(const ParseState* state, const Query* query) {
   return state->p_sourcetext == debug_query_string && state->p_paramref_hook == nullptr && IsPointQuery(query);
 }
 
 EVERY_STATEMENT void AnalyzeHook(ParseState* state, Query* query, JumbleState* jumbled) {
-  left_query = nullptr;
+  unnamed_query = nullptr;
   if (query->queryId == 0 && compute_query_id != COMPUTE_QUERY_ID_OFF && !IsQueryIdEnabled()) {
-    if (CanBeLeft(state, query)) {
-      left_query = query;
-      left_text = state->p_sourcetext;
+    if (CanStayUnnamed(state, query)) {
+      unnamed_query = query;
+      unnamed_text = state->p_sourcetext;
     } else {
       Jumble(query, state->p_sourcetext);
       // EXPLAIN shows it, and plans a copy.
@@ -135,18 +135,18 @@ int64_t NameByText(const PlannedStmt* statement, const char* source_text) {
 
 }  // namespace
 
-EVERY_STATEMENT LeftName* TakeLeftName(Query* query, const char* source_text) {
-  if (left_query == nullptr) return nullptr;
+EVERY_STATEMENT PendingName* TakePendingName(Query* query, const char* source_text) {
+  if (unnamed_query == nullptr) return nullptr;
   // What was analysed may never have been planned, and another query lie where it lay.
-  const bool left = left_query == query && left_text == source_text && query->queryId == 0 &&
-                    query->commandType == CMD_SELECT && query->rtable != NIL && query->jointree != nullptr;
-  left_query = nullptr;
-  if (!left) return nullptr;
+  const bool pending = unnamed_query == query && unnamed_text == source_text && query->queryId == 0 &&
+                       query->commandType == CMD_SELECT && query->rtable != NIL && query->jointree != nullptr;
+  unnamed_query = nullptr;
+  if (!pending) return nullptr;
   const auto* const entry = linitial_node(RangeTblEntry, query->rtable);
   if (entry->rtekind != RTE_RELATION) return nullptr;
-  // Goes when the trees go.
+  // What it points to and it itself go together.
   MemoryContext trees = GetMemoryChunkContext(query);
-  auto* const name = static_cast<LeftName*>(MemoryContextAlloc(trees, sizeof(LeftName)));
+  auto* const name = static_cast<PendingName*>(MemoryContextAlloc(trees, sizeof(PendingName)));
   name->statement = nullptr;
   name->query_id = 0;
   name->targets = query->targetList;
@@ -161,23 +161,23 @@ EVERY_STATEMENT LeftName* TakeLeftName(Query* query, const char* source_text) {
   return nullptr;
 }
 
-uint64 MakeName(LeftName* left) {
-  if (left->query_id != 0 || compute_query_id == COMPUTE_QUERY_ID_OFF) return left->query_id;
-  MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(left));
+uint64 MakeName(PendingName* pending) {
+  if (pending->query_id != 0 || compute_query_id == COMPUTE_QUERY_ID_OFF) return pending->query_id;
+  MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(pending));
   RangeTblEntry* const entry = makeNode(RangeTblEntry);
   entry->rtekind = RTE_RELATION;
-  entry->relid = left->relation;
-  entry->inh = left->inherits;
+  entry->relid = pending->relation;
+  entry->inh = pending->inherits;
   Query* const query = makeNode(Query);
   query->commandType = CMD_SELECT;
   query->rtable = list_make1(entry);
-  query->jointree = makeFromExpr(left->from, left->quals);
-  query->targetList = left->targets;
-  query->limitOption = left->limit;
+  query->jointree = makeFromExpr(pending->from, pending->quals);
+  query->targetList = pending->targets;
+  query->limitOption = pending->limit;
   Jumble(query, nullptr);
-  left->query_id = query->queryId;
+  pending->query_id = query->queryId;
   MemoryContextSwitchTo(caller);
-  return left->query_id;
+  return pending->query_id;
 }
 
 uint64 NameTextless(Query* query, const char* source_text) {
@@ -188,28 +188,28 @@ uint64 NameTextless(Query* query, const char* source_text) {
   return name;
 }
 
-EVERY_STATEMENT uint64 KindOf(Oid relation) { return static_cast<uint64>(MyDatabaseId) << 32 | relation; }
+EVERY_STATEMENT uint64 UnnamedOn(Oid relation) { return static_cast<uint64>(MyDatabaseId) << 32 | relation; }
 
-EVERY_STATEMENT uint64 KindOf(const LeftName* left) { return KindOf(left->relation); }
+EVERY_STATEMENT uint64 UnnamedOn(const PendingName* pending) { return UnnamedOn(pending->relation); }
 
-EVERY_STATEMENT void RunNameless(LeftName* left, const PlannedStmt* statement) {
-  left->statement = statement;
-  left->gone.func = [](void* arg) {
+EVERY_STATEMENT void RunNameless(PendingName* pending, const PlannedStmt* statement) {
+  pending->statement = statement;
+  pending->gone.func = [](void* arg) {
     if (nameless == arg) nameless = nullptr;
   };
-  left->gone.arg = left;
-  MemoryContextRegisterResetCallback(GetMemoryChunkContext(left), &left->gone);
-  nameless = left;
+  pending->gone.arg = pending;
+  MemoryContextRegisterResetCallback(GetMemoryChunkContext(pending), &pending->gone);
+  nameless = pending;
 }
 
-LeftName* LeftNameOf(const PlannedStmt* statement) {
+PendingName* PendingNameOf(const PlannedStmt* statement) {
   return nameless != nullptr && nameless->statement == statement ? nameless : nullptr;
 }
 
 int64_t NameOf(const PlannedStmt* statement, const char* source_text) {
   uint64 query_id = statement->queryId;
-  LeftName* const left = query_id == 0 ? LeftNameOf(statement) : nullptr;
-  if (left != nullptr) query_id = MakeName(left);
+  PendingName* const pending = query_id == 0 ? PendingNameOf(statement) : nullptr;
+  if (pending != nullptr) query_id = MakeName(pending);
   if (query_id == 0) {
     const PlanNote* const note = NoteOf(statement);
     if (note != nullptr) query_id = note->name;

@@ -27,21 +27,21 @@ constexpr int kTrackers = 8;  // statements tracked at once in one process: nest
 
 struct StatementMemos;
 
-// What a node has done: rows given out and ends told, while the node that it is called for has been called so often and
-// the statement has taken so much processor time.
+// What a node has done: rows given out, and times that it said there are no more; and meanwhile: rows and ends of the
+// outer side of its join, for which it is called, and processor time of the statement.
 struct NodeWork {
   uint64_t rows, ends, calls;
   double cpu_ms;
 };
 
-// A node that is counted in a share of the ticks.
+// Of a node that is counted in a share of the ticks, see ChooseSampled().
 struct CountSample {
   short node;          // index in Tracker::nodes
-  short outer;         // index of the node whose rows it is called for: once that has ended every row is counted
+  short outer;         // of the outer side of the join: once that has ended, the node is counted throughout
   bool laid_off;       // it is not counted now
   bool end_missed;     // it may have ended while it was not counted
-  NodeWork in_a_tick;  // in the tick that was counted last
-  NodeWork so_far;     // at the last look
+  NodeWork in_a_tick;  // in the tick that was counted last, which stands for the others
+  NodeWork so_far;     // up to the last look
 };
 
 constexpr int kCountSamples = 2;
