@@ -444,6 +444,131 @@ for my $settings ('SET query_shaper.prefetch = off;', 'SET query_shaper.prefetch
 my ($touched_before, $touched_with) = @touched{'SET query_shaper.prefetch = off;', 'SET query_shaper.prefetch = on;'};
 cmp_ok($touched_with, '<=', 1.1 * $touched_before, "repeat scan over dead rows, swept: $touched_with buffers, stock $touched_before");
 
+# In the order of their blocks, where nobody asked for the index's: the same rows. Forced, a window has 100 entries, so that
+# blocks are met in several and scans end within one.
+my $loosely = "$plain SET query_shaper.fault = 'prefetch:force,prefetch_order:force';";
+my $loosely_nested = "$nested $loosely";
+sub in_block_order
+{
+	my ($settings, $query) = @_;
+	my $plan = $node->safe_psql('postgres', "$settings SET query_shaper.prefetch = on; EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) $query");
+	my %sums = (Entries => 0, Visits => 0, Windows => 0);
+	for my $what (keys %sums) { $sums{$what} += $_ for $plan =~ /"$what in Block Order": (\d+)/g; }
+	return @sums{'Entries', 'Visits', 'Windows'};
+}
+sub sorted { return join "\n", sort split /\n/, $_[0] }
+$node->safe_psql('postgres', 'VACUUM item');
+$node->safe_psql('postgres', 'TRUNCATE woven; INSERT INTO woven SELECT i, i % 1000, repeat($$w$$, i % 90)'
+	  . ' FROM generate_series(1, 20000) i ORDER BY i / 8000, i % 8, i; ANALYZE woven; UPDATE woven SET v = v + 1 WHERE id % 50 = 7');
+for my $case (
+	[ 'a range', $loosely, 'SELECT id, k, v FROM item WHERE k BETWEEN 100 AND 400' ],
+	[ 'whole rows', $loosely, 'SELECT ctid, xmin, tableoid::regclass, i FROM item i WHERE k BETWEEN 100 AND 300' ],
+	[ 'arrays', $loosely, "SELECT id, k FROM item WHERE k = ANY('{5,900,17,17,2999,40,41,42,4000}')" ],
+	[ 'two arrays', $loosely, 'SELECT sum(id) FROM item WHERE g IN (3,4,5,90) AND k > 1000' ],
+	[ 'a filter', $loosely, 'SELECT id, t FROM item WHERE k BETWEEN 0 AND 2900 AND v % 77 = 0' ],
+	[ 'HOT chains', $loosely, 'SELECT id, v, t FROM woven WHERE id BETWEEN 900 AND 19000' ],
+	[ 'wide rows', $loosely, 'SELECT id, md5(t) FROM wide WHERE id BETWEEN 10 AND 3900' ],
+	[ 'runtime keys', $loosely, 'SELECT id FROM item WHERE k < (SELECT max(a) FROM keys)' ],
+	[ 'partitions', $loosely, 'SELECT k, v FROM part WHERE k BETWEEN 1200 AND 1900' ],
+	[ 'hash join', $loosely, 'SELECT p.id, i.id FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
+	[ 'union', $loosely, 'SELECT id FROM item WHERE k < 300 UNION ALL SELECT id FROM plain WHERE k < 300' ],
+	[ 'rescans', $loosely_nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.id % 97 = n.b AND i.k < 70 WHERE n.a < 900' ],
+	[ 'rescans cut short', $loosely_nested, 'SELECT count(*), sum(n.a) FROM keys n WHERE EXISTS (SELECT 1 FROM item i WHERE i.id % 97 = n.b AND i.k < 90)' ],
+	[ 'one column of many', $loosely, 'SELECT sum((SELECT count(*) FROM item i WHERE i.k < 60 AND i.g = n.b)) FROM keys n WHERE n.a < 300' ],
+	[ 'nothing', $loosely, 'SELECT * FROM item WHERE k BETWEEN 10000 AND 20000', 'none' ],
+	[ 'a cursor', $loosely, 'DECLARE c NO SCROLL CURSOR FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 400; FETCH 70 FROM c; FETCH 1 FROM c; '
+		  . 'UPDATE item SET v = -1; FETCH 500 FROM c; MOVE 0 IN c; DELETE FROM item WHERE id % 2 = 0; FETCH ALL FROM c; FETCH 1 FROM c; CLOSE c' ])
+{
+	my ($name, $settings, $query, $none) = @$case;
+	my ($stock_rows, $our_rows) = both($settings, "$query;");
+	is(md5_hex(sorted($our_rows)), md5_hex(sorted($stock_rows)), "in block order, $name: the same rows");
+	next if $query =~ /DECLARE/;
+	my ($entries, $visits, $windows) = in_block_order($settings, $query);
+	if ($none) { is($windows, 0, "in block order, $name: no window"); next; }
+	cmp_ok($entries, '>', 0, "in block order, $name: $entries entries in $visits visits, $windows windows");
+	cmp_ok($visits, '<=', $entries, "in block order, $name: no more visits than entries");
+}
+my $most = 'SELECT id FROM woven WHERE id BETWEEN 1 AND 19500';
+my $turning = $node->safe_psql('postgres', "$plain SET query_shaper.prefetch = off; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING OFF) $most");
+my $turns = $turning =~ /"Shared Hit Blocks": (\d+).*?"Shared Read Blocks": (\d+)/s ? $1 + $2 : 0;
+my ($entries, $visits, $windows) = in_block_order($loosely, $most);
+cmp_ok($entries, '>', 19000, 'all entries but the first in windows');
+cmp_ok($windows, '>', 190, 'of 100 entries each');
+cmp_ok($visits * 4, '<', $turns, "blocks are visited less often: $visits times, $turns turns of the index");
+# The window that meets dead rows is the last one.
+$node->safe_psql('postgres', 'DELETE FROM woven WHERE id BETWEEN 9000 AND 9999');
+($entries) = in_block_order($loosely, $most);
+cmp_ok($entries, '>', 8900, 'until dead rows are met');
+cmp_ok($entries, '<', 9200, "and no further: $entries entries");
+($stock, $ours) = both($loosely, "$most;");
+is(md5_hex(sorted($ours)), md5_hex(sorted($stock)), 'before and after dead rows: the same rows');
+# Under a LIMIT, and where the reader stops, rows of the table that fit, none twice.
+is($node->safe_psql('postgres', "$loosely SET query_shaper.prefetch = on; SELECT count(DISTINCT id), bool_and(k > 700) FROM (SELECT id, k FROM item WHERE k > 700 LIMIT 730) l"),
+	'730|t', 'in block order under a LIMIT');
+is($node->safe_psql('postgres', "$loosely SET query_shaper.prefetch = on; BEGIN; DECLARE c NO SCROLL CURSOR FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 400;"
+		  . ' MOVE 333 IN c; CREATE TEMP TABLE at(id int, k int) ON COMMIT DROP; DO $$ DECLARE r refcursor := $q$c$q$; i int; j int;'
+		  . ' BEGIN FETCH r INTO i, j; INSERT INTO at VALUES (i, j); END $$; UPDATE item SET v = -1 WHERE CURRENT OF c;'
+		  . ' SELECT count(*) FROM item JOIN at USING (id, k) WHERE v = -1; SELECT count(*) FROM item WHERE v = -1; ROLLBACK'),
+	"1\n1", 'WHERE CURRENT OF in block order: the row that was fetched');
+# Not where an order was asked for or somebody could tell.
+for my $case (
+	[ 'order', $loosely, 'SELECT k, id FROM item WHERE k BETWEEN 100 AND 400 ORDER BY k' ],
+	[ 'order backward', $loosely, 'SELECT id FROM item WHERE id BETWEEN 100 AND 4000 ORDER BY id DESC' ],
+	[ 'minimum', $loosely, 'SELECT min(id), max(id) FROM item WHERE id > 77 AND v > 3' ],
+	[ 'groups', "$loosely SET enable_hashagg = off; SET enable_sort = off;", 'SELECT id, count(v) FROM item WHERE id BETWEEN 100 AND 4000 GROUP BY id' ],
+	[ 'distinct on', "$loosely SET enable_sort = off;", 'SELECT DISTINCT ON (id) id, v FROM item WHERE id BETWEEN 100 AND 4000 ORDER BY id' ],
+	[ 'window', "$loosely SET enable_sort = off;", 'SELECT id, row_number() OVER (ORDER BY id), v FROM item WHERE id BETWEEN 100 AND 4000' ],
+	[ 'merge join', "$merged $loosely", 'SELECT p.k, i.id, p.id FROM plain p JOIN item i USING (k) WHERE p.k < 200' ],
+	[ 'merged partitions', $loosely, 'SELECT k FROM (SELECT * FROM part UNION ALL SELECT k, id FROM plain) u WHERE k BETWEEN 1400 AND 1600 ORDER BY k' ],
+	[ 'rows locked', $loosely, 'SELECT id FROM item WHERE k BETWEEN 100 AND 400 FOR UPDATE' ],
+	[ 'rows written', $loosely, 'UPDATE item SET v = v + 1 WHERE k BETWEEN 100 AND 200 RETURNING id' ],
+	[ 'rows written from it', $loosely, 'UPDATE keys SET b = s.g FROM (SELECT k, g FROM item WHERE k BETWEEN 100 AND 200 OFFSET 0) s WHERE a = s.k RETURNING a' ],
+	[ 'rows read by key', $loosely_nested, 'SELECT n.a, i.id FROM keys n JOIN item i ON i.k = n.a' ],
+	[ 'serializable', "$loosely SET default_transaction_isolation = serializable;", 'SELECT id FROM item WHERE k BETWEEN 100 AND 400' ],
+	[ 'turned off', "$loosely SET query_shaper.prefetch_sweep = 0;", 'SELECT id FROM item WHERE k BETWEEN 100 AND 400' ],
+	[ 'parallel', "$parallel $loosely SET parallel_leader_participation = on;", 'SELECT count(*), sum(id) FROM item WHERE k BETWEEN 10 AND 2500' ],
+	[ 'index alone', "$only SET query_shaper.fault = 'prefetch:force,prefetch_order:force';", 'SELECT k FROM item WHERE k BETWEEN 100 AND 400' ],
+	[ 'not forced', $plain, 'SELECT id FROM item WHERE k BETWEEN 100 AND 400' ])
+{
+	my ($name, $settings, $query) = @$case;
+	my $body = $query =~ /^UPDATE/ ? "WITH w AS ($query) SELECT count(*) FROM w" : $query;
+	my (undef, undef, $windows) = in_block_order($settings, $body);
+	is($windows, 0, "in the order of the index: $name");
+	next if $name =~ /serializable/;
+	my ($stock_rows, $our_rows) = both($settings, "$body;");
+	is(md5_hex($our_rows), md5_hex($stock_rows), "in the order of the index, $name: the same rows in the same order");
+}
+($stock, $ours) = both($loosely, 'DECLARE c CURSOR FOR SELECT id, k FROM item WHERE k BETWEEN 100 AND 400; FETCH 500 FROM c; FETCH BACKWARD 300 FROM c; FETCH 9 FROM c; CLOSE c;');
+is($ours, $stock, 'a cursor that may turn keeps the order of the index');
+# One snapshot, while others update, prune and vacuum what the cursor has yet to come to.
+$reader = $node->background_psql('postgres');
+$reader->query_safe("$loosely BEGIN ISOLATION LEVEL REPEATABLE READ; DECLARE stock NO SCROLL CURSOR FOR SELECT id, v, t FROM woven WHERE id BETWEEN 900 AND 19000;"
+	  . ' SET LOCAL query_shaper.prefetch = on; DECLARE ours NO SCROLL CURSOR FOR SELECT id, v, t FROM woven WHERE id BETWEEN 900 AND 19000;');
+my %came = (stock => '', ours => '');
+for my $i (0 .. 8)
+{
+	for my $cursor ('stock', 'ours')
+	{
+		my $some = $reader->query_safe("FETCH 2333 FROM $cursor");
+		$some =~ s/background_psql: \S+ \d+:?//g;
+		$came{$cursor} .= "$some\n";
+	}
+	$node->safe_psql('postgres', "UPDATE woven SET v = v + 1, t = 'changed' || id WHERE id % 4 = $i % 4");
+	$node->safe_psql('postgres', 'VACUUM woven');
+}
+$reader->query_safe('COMMIT');
+$reader->quit;
+s/\n+/\n/g, s/^\s+|\s+$//g for @came{'stock', 'ours'};
+cmp_ok(scalar(split /\n/, $came{stock}), '>', 17000, 'all rows of the snapshot came');
+is(md5_hex(sorted($came{ours})), md5_hex(sorted($came{stock})), 'in block order beside writers: the same rows');
+# Dead rows: after the window that met them the scan goes from entry to entry and marks them.
+for my $prefetch ('off', 'on')
+{
+	my $settings = $prefetch eq 'on' ? $loosely : $plain;
+	($touched{$prefetch}) = buffers_touched($prefetch, $settings, 'sum(length(pad))');
+}
+cmp_ok($touched{on}, '<=', 1.1 * $touched{off}, "repeat scan over dead rows, in block order: $touched{on} buffers, stock $touched{off}");
+
 # Passive where it is only advised, and gone where it is off.
 like($node->safe_psql('postgres', "$plain SET query_shaper.prefetch = advise; EXPLAIN (COSTS OFF) SELECT v FROM item WHERE k < 9"),
 	qr/Prefetch/, 'advice watches the plan');

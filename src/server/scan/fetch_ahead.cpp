@@ -3,6 +3,7 @@
 
 #include "server/pool/request_share.h"
 #include "server/scan/block_requests.h"
+#include "server/scan/entry_window.h"
 #include "server/scan/prefetch_state.h"
 extern "C" {
 #include "access/relscan.h"
@@ -79,7 +80,7 @@ AheadOf Decide(PrefetchScanState* state, Relation heap, uint32_t block) {
   if (MetRecently(state, block)) return AheadOf::kSeen;
   if (!state->forced) {
     if (Cached(state, heap, block)) return AheadOf::kSeen;
-    if (KernelReadsAhead(state->window)) return AheadOf::kLeft;
+    if (KernelReadsAhead(state->taken == nullptr ? state->window : *StepsOf(state->taken))) return AheadOf::kLeft;
     if (ProbeNext(&state->look)) return AheadOf::kProbe;
   }
   ++state->figures.asked;
@@ -95,10 +96,23 @@ bool Place(PrefetchScanState* state, IndexScanDesc scan) {
     state->recent = static_cast<uint32_t*>(palloc(sizeof(uint32_t) * kRecentBlocks));
     ForgetRecent(state);
   }
-  state->placed = TakePlace(&state->walk, scan, state->direction);
+  if (state->taken != nullptr) {
+    PlaceInWindow(state->taken);
+    state->placed = true;
+  } else {
+    state->placed = TakePlace(&state->walk, scan, state->direction);
+  }
   MemoryContextSwitchTo(caller);
   state->last_ahead = state->here;
   return state->placed;
+}
+
+bool NextBlock(PrefetchScanState* state, uint32_t* block) {
+  if (state->taken != nullptr) return NextBlockTaken(state->taken, block);
+  ItemPointer entry = NextAhead(&state->walk, state->direction);
+  if (entry == nullptr) return false;
+  *block = ItemPointerGetBlockNumberNoCheck(entry);
+  return true;
 }
 
 // Goes on until as many blocks that are not cached lie ahead as the distance says. Begins only when a quarter of them
@@ -111,9 +125,8 @@ void Fill(PrefetchScanState* state, IndexScanDesc scan) {
   uint32_t most = Min(kAheadBlocks, static_cast<uint32_t>(BlocksAhead(state->look)));
   for (int steps = Max(distance * kEntriesPerBlock, kEntriesLeast); steps > 0; --steps) {
     if (!state->asking || state->pending >= distance || state->head - state->tail >= most) break;
-    ItemPointer entry = NextAhead(&state->walk, state->direction);
-    if (entry == nullptr) break;
-    uint32_t block = ItemPointerGetBlockNumberNoCheck(entry);
+    uint32_t block;
+    if (!NextBlock(state, &block)) break;
     if (block == state->last_ahead) continue;
     state->last_ahead = block;
     if (state->index_only && VM_ALL_VISIBLE(heap, block, &state->map_page)) continue;
@@ -161,6 +174,16 @@ void LosePlace(PrefetchScanState* state) {
   state->placed = false;
   state->strays = 0;
   state->here = kNoBlockYet;
+}
+
+void JoinWindow(PrefetchScanState* state) {
+  if (state->ring != nullptr) {
+    for (uint32_t at = state->tail; at != state->head; ++at)
+      state->figures.used += At(state, at)->how == AheadOf::kAsked;
+    state->tail = state->head;
+    state->pending = 0;
+  }
+  LosePlace(state);
 }
 
 void ComeTo(PrefetchScanState* state, IndexScanDesc scan, uint32_t block, BlockVisit* visit) {

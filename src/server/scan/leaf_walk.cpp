@@ -62,11 +62,14 @@ bool StepPage(IndexScanDesc ahead, ScanDirection direction) {
   return false;
 }
 
-// Pages after the walk's are read while rows of this one are. Where they lie one behind the other several are asked for
-// at once, and again when half of them are used up: amid cached heap blocks the walk passes many pages without a pause.
-void AskForLeaves(LeafWalk* walk) {
-  const BTScanPosData& page = PlaceOf(walk->ahead)->currPos;
-  Relation index = walk->ahead->indexRelation;
+}  // namespace
+
+// Pages after the present one are read while rows of this one are. Where they lie one behind the other several are
+// asked for at once, and again when half of them are used up: amid cached heap blocks the walk passes many pages
+// without a pause.
+void AskForLeaves(LeafWalk* walk, IndexScanDesc scan) {
+  const BTScanPosData& page = PlaceOf(scan)->currPos;
+  Relation index = scan->indexRelation;
   if (!page.moreRight || page.nextPage == P_NONE) return;
   uint32_t next = page.nextPage;
   if (next != page.currPage + 1) {
@@ -85,8 +88,6 @@ void AskForLeaves(LeafWalk* walk) {
   range.blocks = end - range.first;
   RequestBlocks(index, range);
 }
-
-}  // namespace
 
 bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction) {
   BTScanOpaque from = PlaceOf(scan);
@@ -111,7 +112,7 @@ bool TakePlace(LeafWalk* walk, IndexScanDesc scan, ScanDirection direction) {
   to->numKilled = 0;
   to->markItemIndex = -1;
   walk->over = false;
-  if (!walk->one_page && ScanDirectionIsForward(direction)) AskForLeaves(walk);
+  if (!walk->one_page && ScanDirectionIsForward(direction)) AskForLeaves(walk, walk->ahead);
   return true;
 }
 
@@ -145,7 +146,7 @@ ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction) {
   if (!found) return nullptr;
   DropPin(PlaceOf(ahead));
   walk->over = false;
-  if (ScanDirectionIsForward(direction)) AskForLeaves(walk);
+  if (ScanDirectionIsForward(direction)) AskForLeaves(walk, walk->ahead);
   return &page->items[page->itemIndex].heapTid;
 }
 

@@ -31,6 +31,9 @@ int BlocksOfPage(IndexScanDesc scan, ScanDirection direction, uint32_t* blocks, 
 // The next entry in that direction; null at the end, and for good until TakePlace(). May read leaf pages.
 ItemPointer NextAhead(LeafWalk* walk, ScanDirection direction);
 
+// `scan` itself has come to another leaf page: those after it are asked for.
+void AskForLeaves(LeafWalk* walk, IndexScanDesc scan);
+
 // The first descriptor was given other keys, or is about to.
 inline void ForgetKeys(LeafWalk* walk) { walk->keys_set = false; }
 

@@ -79,6 +79,13 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
                        static_cast<int64>(figures.swept), static_cast<int64>(figures.swept_blocks),
                        static_cast<int64>(UnusedRows(state)));
     }
+    if (figures.windows > 0) {
+      appendStringInfoSpaces(explain->str, explain->indent * 2);
+      appendStringInfo(explain->str,
+                       "In Block Order: " INT64_FORMAT "  Visits: " INT64_FORMAT "  Windows: " INT64_FORMAT "\n",
+                       static_cast<int64>(figures.ordered), static_cast<int64>(figures.ordered_blocks),
+                       static_cast<int64>(figures.windows));
+    }
     if (predicted.asked > 0) {
       appendStringInfoSpaces(explain->str, explain->indent * 2);
       appendStringInfo(explain->str, "Predicted: " INT64_FORMAT "  Used: " INT64_FORMAT "  Late: " INT64_FORMAT "\n",
@@ -103,6 +110,9 @@ void ExplainPrefetch(CustomScanState* scan, List*, ExplainState* explain) {
   ExplainPropertyInteger("Rows Swept", nullptr, figures.swept, explain);
   ExplainPropertyInteger("Chunks Swept", nullptr, figures.swept_blocks, explain);
   ExplainPropertyInteger("Swept Rows Unused", nullptr, UnusedRows(state), explain);
+  ExplainPropertyInteger("Entries in Block Order", nullptr, figures.ordered, explain);
+  ExplainPropertyInteger("Visits in Block Order", nullptr, figures.ordered_blocks, explain);
+  ExplainPropertyInteger("Windows in Block Order", nullptr, figures.windows, explain);
   ExplainPropertyInteger("Prefetch Distance", nullptr, state->look.highest, explain);
   ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
   ExplainPropertyText("Access Pattern", pattern, explain);

@@ -5,6 +5,7 @@
 #include "pg/fault_point.h"
 #include "server/prefetch_plan.h"
 #include "server/scan/access_lead.h"
+#include "server/scan/entry_window.h"
 #include "server/scan/prefetch_explain.h"
 #include "server/scan/prefetch_state.h"
 #include "server/scan/row_sweep.h"
@@ -17,6 +18,7 @@ extern "C" {
 #include "executor/instrument.h"
 #include "executor/executor.h"
 #include "executor/nodeIndexscan.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/plancat.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
@@ -38,11 +40,22 @@ PrefetchScanState* StateOf(IndexScanState* node) {
 bool NextRow(PrefetchScanState* state, IndexScanDesc scan, ScanDirection direction, TupleTableSlot* slot) {
   Face(state, direction);
   for (;;) {
+    if (state->taken != nullptr) {
+      if (NextTaken(state, scan, slot)) return true;
+      if (state->taken != nullptr) return false;
+    }
     if (!scan->xs_heap_continue && index_getnext_tid(scan, direction) == nullptr) return false;
     SweptRow swept = SweptBefore(state, scan, slot);
-    if (swept == SweptRow::kNotSwept && ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid) != state->here)
+    if (swept == SweptRow::kNotSwept && ItemPointerGetBlockNumberNoCheck(&scan->xs_heaptid) != state->here) {
+      if (unlikely(TakesEntries(state))) {
+        TakeEntries(state, scan);
+        continue;
+      }
       swept = SweptNow(state, scan, slot);
+    }
     if (swept == SweptRow::kRow || (swept == SweptRow::kNotSwept && FetchRow(state, scan, slot))) return true;
+    // Entries of dead rows are marked on the page that they were met on.
+    if (scan->kill_prior_tuple) state->any_order = false;
     CHECK_FOR_INTERRUPTS();
   }
 }
@@ -154,6 +167,10 @@ void DecideWhetherToWatch(PrefetchScanState* state, int flags) {
   state->forced = state->asking && pg::FaultIs("prefetch", "force");
   state->sweeping = state->asking && !state->index_only && settings::prefetch_sweep > 0 && !IsolationIsSerializable() &&
                     estate->es_epq_active == nullptr;
+  const auto* plan = reinterpret_cast<const CustomScan*>(state->scan.ss.ps.plan);
+  state->order_forced = pg::FaultIs("prefetch_order", "force");
+  state->any_order = state->sweeping && plan->custom_private != NIL &&
+                     (flags & (EXEC_FLAG_BACKWARD | EXEC_FLAG_MARK)) == 0 && (!state->forced || state->order_forced);
 }
 
 bool ColumnsOnly(const List* targets) {
@@ -208,6 +225,7 @@ void BeginPrefetch(CustomScanState* scan, EState* estate, int flags) {
 
 void EndPrefetch(CustomScanState* scan) {
   auto* state = reinterpret_cast<PrefetchScanState*>(scan);
+  ForgetTaken(state);
   LosePlace(state);
   EndWalk(&state->walk);
   ReportPrefetch(state);
@@ -225,6 +243,9 @@ void ReScanPrefetch(CustomScanState* scan) {
   ForgetKeys(&state->walk);
   NoteRescan(state);
   ForgetSwept(state);
+  ForgetTaken(state);
+  // Whoever comes again may want little of it.
+  if (state->look.visited > 0 && !state->order_forced) state->any_order = false;
   state->rest.blocks = 0;
   if (child->chgParam == nullptr) ExecReScan(child);
 }
@@ -271,6 +292,7 @@ CustomScan* MakePrefetchScan(PlannerInfo* root, RelOptInfo* rel, const CustomPat
   plan->custom_plans = list_make1(child);
   plan->custom_scan_tlist = static_cast<List*>(copyObjectImpl(child->targetlist));
   plan->methods = &scan_methods;
+  if (AnyOrderWillDo(root, path)) plan->custom_private = list_make1(makeInteger(1));
   plan->scan.plan.targetlist = target;
   return plan;
 }

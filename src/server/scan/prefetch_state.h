@@ -1,6 +1,7 @@
 // What a prefetch scan keeps while it runs.
 #pragma once
 #include "core/prefetch/access_pattern.h"
+#include "core/prefetch/block_order.h"
 #include "core/prefetch/block_sweep.h"
 #include "core/prefetch/look_ahead.h"
 #include "core/prefetch/request_runs.h"
@@ -43,6 +44,9 @@ struct Rest {
 struct AccessPredictor;  // access_lead.h
 struct ReachTrace;       // stage_ahead.h
 struct RowSweep;         // row_sweep.cpp
+struct EntryWindow;      // entry_window.cpp
+
+constexpr int64_t kWaitedBeforeOrder = 8;  // reads
 
 struct PrefetchFigures {
   int64_t asked;  // blocks
@@ -54,6 +58,9 @@ struct PrefetchFigures {
   int64_t swept;         // rows fetched out of order
   int64_t swept_blocks;  // chunks that they came in
   int64_t swept_unused;  // rows that nobody asked for
+  int64_t ordered;       // entries gone through in the order of their blocks
+  int64_t ordered_blocks;
+  int64_t windows;  // that they were taken in
 };
 
 struct PrefetchScanState {
@@ -68,8 +75,10 @@ struct PrefetchScanState {
   bool columns_only;  // the projection leaves nothing in its memory context
   bool bare;          // the index scan's rows are handed on as they lie in their buffers
   bool sweeping;      // rows may be fetched out of order
-  bool rescanned;     // other keys came since it began
-  bool placed;        // the walk stands ahead of the scan
+  bool any_order;     // nobody asked for the index's: rows may come in that of their blocks
+  bool order_forced;
+  bool rescanned;  // other keys came since it began
+  bool placed;     // the walk stands ahead of the scan
   ScanDirection direction;
   uint32_t here;        // block of the scan's entry
   uint32_t last_ahead;  // block of the walk's
@@ -79,7 +88,8 @@ struct PrefetchScanState {
   RequestRuns runs;
   LeafWalk walk;
   SweepPace pace;
-  RowSweep* sweep;  // null until rows were fetched out of order
+  RowSweep* sweep;     // null until rows were fetched out of order
+  EntryWindow* taken;  // null while the scan goes from entry to entry
   PrefetchFigures figures;
   AccessTrace trace;           // of the first blocks that were read
   AccessPredictor* predictor;  // null until needed
@@ -125,6 +135,9 @@ void WakeUp(PrefetchScanState* state, IndexScanDesc scan);
 
 // The scan stands elsewhere than where it would have come: what was asked for ahead is not waited for any more.
 void LosePlace(PrefetchScanState* state);
+
+// What was asked for ahead of the scan is among the blocks of a window that it takes.
+void JoinWindow(PrefetchScanState* state);
 
 // From now on the index-only scan below fetches through this state.
 void StandOverIndexOnly(PrefetchScanState* state);

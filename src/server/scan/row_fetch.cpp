@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "server/scan/access_lead.h"
+#include "server/scan/entry_window.h"
 #include "server/scan/prefetch_state.h"
 #include "server/scan/stage_ahead.h"
 extern "C" {
@@ -66,6 +67,10 @@ bool FetchFromNewBlock(PrefetchScanState* state, IndexScanDesc scan, uint32_t bl
   }
   NoteVisit(&state->look, visit);
   if (state->predictor != nullptr) NotePrediction(state, visit);
+  if (state->taken != nullptr) {
+    NoteStep(StepsOf(state->taken), block);
+    return found;
+  }
   if (visit.read || state->look.distance > 0) {
     NoteStep(&state->window, block);
     TraceBlock(&state->trace, block);
