@@ -3,6 +3,7 @@
 #include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
 #include "core/pool/cache_worth.h"
+#include "core/pool/memory_plan_worth.h"
 #include "core/pool/node_need.h"
 #include "server/query/memory_plan.h"
 
@@ -28,8 +29,6 @@ extern "C" {
 namespace query_shaper {
 namespace {
 
-constexpr double kSpillMsPerKb = 0.002;  // written, read and handled again, through free page cache
-constexpr double kDiskMsPerKb = 0.006;   // the same where the kernel has to write it back, and perhaps to read it again
 constexpr double kPlanningShare = 0.05;  // of what is spilled, that planning again may take
 constexpr double kLongShare = 0.01;      // of what the statement takes, that it may take where nothing need be spilled
 constexpr double kLeastSavedMs = 5;
@@ -44,10 +43,9 @@ double LimitKb(bool hash_limit) {
 }
 
 struct Wants {
-  double misses_ms;   // of its hash tables when they are as large as they want to be (core/pool: cache_worth)
-  double spilled_kb;  // under the server's settings
-  double beyond_kb;   // that all nodes want beyond the server's settings
-  bool unbounded;     // a node that cannot spill would pass the server's own limit
+  PlanWants plan;
+  double beyond_kb;  // that all nodes want beyond the server's settings
+  bool unbounded;    // a node that cannot spill would pass the server's own limit
 };
 
 // most_kb: of work_mem, that no node is given more than.
@@ -61,8 +59,10 @@ Wants WantsOf(const PlanTree& tree, double most_kb) {
     wants.beyond_kb += Max(0, Min(need.wanted_kb(), most_kb * (need.hash_limit ? hash_mem_multiplier : 1)) - limit_kb);
     wants.unbounded |= need.kind == NeedKind::kSetOp || need.kind == NeedKind::kSubplan;
     if (!need.spills) continue;
-    if (need.gradual) wants.misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
-    wants.spilled_kb += need.spill_kb;
+    double* misses_ms = need.kind == NeedKind::kHash ? &wants.plan.join_misses_ms : &wants.plan.group_misses_ms;
+    if (need.gradual) *misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
+    if (need.kind == NeedKind::kSort) wants.plan.compares += Compares(need.rows);
+    wants.plan.spilled_kb += need.spill_kb;
   }
   return wants;
 }
@@ -166,19 +166,16 @@ struct Candidate {
 // What it is held against.
 struct Modest {
   uint64_t shape;
-  double cost, expected_ms, spilled_kb;
-  bool hungry;  // it is for what it spills that another plan is made
+  ModestPlan plan;
 };
 
 bool Pays(const PlannedStmt* plan, uint64_t shape, const Wants& wants, const Modest& modest) {
   if (NoteOf(plan) == nullptr || shape == modest.shape || shape == 0 || plan->subplans != NIL || wants.unbounded ||
-      !(plan->planTree->total_cost < kCheaper * modest.cost))
+      !(plan->planTree->total_cost < kCheaper * modest.plan.cost))
     return false;
   if (wants.beyond_kb > ClaimableKb()) return false;
   // The planner does not know of the processor's caches.
-  double spill_ms = modest.spilled_kb * (TempFilesStayCached(modest.spilled_kb) ? kSpillMsPerKb : kDiskMsPerKb);
-  return wants.misses_ms <=
-         (modest.hungry ? spill_ms : modest.expected_ms * (1 - plan->planTree->total_cost / modest.cost));
+  return MemoryPays(modest.plan, plan->planTree->total_cost, wants.plan);
 }
 
 // Of what the pool could give, and of less: a plan that is made for less as well makes do with that.
@@ -211,15 +208,16 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* sou
   Wants wants = WantsOf(tree, static_cast<double>(MAX_KILOBYTES));
   double again_ms = kCandidates * (planning_ms > 0 ? planning_ms : kPlanningMsPerNode * tree.count);
   Modest modest = {};
-  modest.spilled_kb = wants.spilled_kb;
-  double saved_ms = kSpillMsPerKb * wants.spilled_kb;
-  modest.hungry = saved_ms >= kLeastSavedMs && again_ms <= kPlanningShare * saved_ms;
-  if (!modest.hungry && !HandsOnMuch(tree)) return statement;
-  modest.expected_ms = ExpectedMs(statement);
-  if ((!modest.hungry && again_ms > kLongShare * modest.expected_ms) || MostWorkMemKb() < kLeastRaise * work_mem ||
-      Spared(statement->queryId))
+  modest.plan.wants = wants.plan;
+  modest.plan.page_cached = TempFilesStayCached(wants.plan.spilled_kb);
+  double saved_ms = SpillMs(wants.plan.spilled_kb, true);
+  modest.plan.hungry = saved_ms >= kLeastSavedMs && again_ms <= kPlanningShare * saved_ms;
+  if (!modest.plan.hungry && !HandsOnMuch(tree)) return statement;
+  modest.plan.expected_ms = ExpectedMs(statement);
+  if ((!modest.plan.hungry && again_ms > kLongShare * modest.plan.expected_ms) ||
+      MostWorkMemKb() < kLeastRaise * work_mem || Spared(statement->queryId))
     return statement;
-  modest.cost = statement->planTree->total_cost;
+  modest.plan.cost = statement->planTree->total_cost;
   modest.shape = ReadShape(statement, &tree);
   Candidate made = FindCandidate({query, note, source_text, parameters}, modest);
   PlanNote* made_note = made.plan != nullptr ? NoteOf(made.plan) : nullptr;
@@ -237,7 +235,7 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* sou
   made_note->modest = statement;
   made_note->memory_kb = made.needs_kb;
   Tell(made.plan, "done", "another plan is cheaper with the memory that is free", made.work_mem_kb,
-       made.plan->planTree->total_cost, modest.cost);
+       made.plan->planTree->total_cost, modest.plan.cost);
   return made.plan;
 }
 
