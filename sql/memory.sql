@@ -98,7 +98,10 @@ EXECUTE supplied;
 SET query_shaper.memory_node_max = '64kB';
 SELECT nodes('SELECT part, supplier, count(*) FROM deliveries GROUP BY part, supplier');
 RESET query_shaper.memory_node_max;
-SELECT nodes('SELECT part, supplier, sum(quantity) FROM deliveries WHERE part < 10 GROUP BY part, supplier');
+SET query_shaper.memory = off;
+SELECT nodes('SELECT part, supplier, sum(quantity) FROM deliveries WHERE part < 10 GROUP BY part, supplier') AS plain \gset
+RESET query_shaper.memory;
+SELECT nodes('SELECT part, supplier, sum(quantity) FROM deliveries WHERE part < 10 GROUP BY part, supplier') = :'plain' AS as_ever;
 -- A cached plan whose memory is not to be had: the one beside it runs.
 SET query_shaper.memory = off;
 EXECUTE supplied;

@@ -1,8 +1,5 @@
 #include "core/pool/memory_plan_worth.h"
 
-#include <algorithm>
-#include <cmath>
-
 namespace query_shaper {
 namespace {
 
@@ -17,16 +14,11 @@ double SpillMs(double spilled_kb, bool page_cached) {
   return spilled_kb > 0 ? spilled_kb * (page_cached ? kCachedMsPerKb : kDiskMsPerKb) : 0;
 }
 
-double Compares(double rows) { return rows > 1 ? rows * std::log2(rows) : 0; }
-
 bool MemoryPays(const ModestPlan& modest, double other_cost, const PlanWants& other) {
   if (!(modest.cost > 0)) return false;
-  if (modest.hungry) {
-    const double sorted_ms = std::max(0.0, modest.wants.compares - other.compares) * kCompareMs;
-    return other.join_misses_ms <= SpillMs(modest.wants.spilled_kb, modest.page_cached) + sorted_ms;
-  }
+  if (modest.hungry) return other.misses_ms <= SpillMs(modest.wants.spilled_kb, modest.page_cached);
   const double computed = 1 - other_cost / modest.cost - kDoubt;
-  return computed > 0 && other.join_misses_ms + other.group_misses_ms <= modest.expected_ms * computed;
+  return computed > 0 && other.misses_ms <= modest.expected_ms * computed;
 }
 
 }  // namespace query_shaper

@@ -59,9 +59,7 @@ Wants WantsOf(const PlanTree& tree, double most_kb) {
     wants.beyond_kb += Max(0, Min(need.wanted_kb(), most_kb * (need.hash_limit ? hash_mem_multiplier : 1)) - limit_kb);
     wants.unbounded |= need.kind == NeedKind::kSetOp || need.kind == NeedKind::kSubplan;
     if (!need.spills) continue;
-    double* misses_ms = need.kind == NeedKind::kHash ? &wants.plan.join_misses_ms : &wants.plan.group_misses_ms;
-    if (need.gradual) *misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
-    if (need.kind == NeedKind::kSort) wants.plan.compares += Compares(need.rows);
+    if (need.gradual) wants.plan.misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
     wants.plan.spilled_kb += need.spill_kb;
   }
   return wants;

@@ -8,11 +8,9 @@
 namespace query_shaper {
 namespace {
 
-// 6 M rows sorted for 1.5 M groups, of which the sort writes 850 MB.
-ModestPlan SortedGroups() {
+ModestPlan Spilling() {
   ModestPlan plan;
   plan.wants.spilled_kb = 850 * 1024;
-  plan.wants.compares = Compares(6e6);
   plan.cost = 1840000;
   plan.expected_ms = 20000;
   plan.page_cached = plan.hungry = true;
@@ -31,34 +29,21 @@ ModestPlan Ordered(double cost) {
 
 BOOST_AUTO_TEST_SUITE(memory_plan_worth)
 
-BOOST_AUTO_TEST_CASE(a_sort_that_is_none_any_more_saves_more_than_its_files) {
-  ModestPlan plan = SortedGroups();
-  PlanWants hashed;
-  hashed.join_misses_ms = 2000;
-  hashed.group_misses_ms = 4000;
-  BOOST_TEST(SpillMs(plan.wants.spilled_kb, true) < hashed.join_misses_ms);
-  BOOST_TEST(MemoryPays(plan, 392000, hashed));
-  hashed.compares = plan.wants.compares;
-  BOOST_TEST(!MemoryPays(plan, 392000, hashed));
-}
-
 BOOST_AUTO_TEST_CASE(what_is_spilled_is_not_measured_by_cost) {
-  ModestPlan plan = SortedGroups();
-  plan.wants.compares = 0;
+  const ModestPlan plan = Spilling();
   PlanWants hashed;
-  hashed.join_misses_ms = 2 * SpillMs(plan.wants.spilled_kb, true);
+  hashed.misses_ms = 2 * SpillMs(plan.wants.spilled_kb, true);
   BOOST_TEST(!MemoryPays(plan, 1, hashed));
-  hashed.join_misses_ms /= 4;
+  hashed.misses_ms /= 4;
   BOOST_TEST(MemoryPays(plan, 0.89 * plan.cost, hashed));
 }
 
 BOOST_AUTO_TEST_CASE(files_that_go_to_disk_cost_more) {
   BOOST_TEST(SpillMs(1024, false) > 2 * SpillMs(1024, true));
   BOOST_TEST(SpillMs(-1, true) == 0);
-  ModestPlan plan = SortedGroups();
-  plan.wants.compares = 0;
+  ModestPlan plan = Spilling();
   PlanWants hashed;
-  hashed.join_misses_ms = 1.5 * SpillMs(plan.wants.spilled_kb, true);
+  hashed.misses_ms = 1.5 * SpillMs(plan.wants.spilled_kb, true);
   plan.page_cached = false;
   BOOST_TEST(MemoryPays(plan, 392000, hashed));
 }
@@ -68,24 +53,22 @@ BOOST_AUTO_TEST_CASE(where_nothing_is_spilled_a_little_less_cost_is_no_saving) {
   BOOST_TEST(MemoryPays(Ordered(319617), 150000, {}));
 }
 
-BOOST_AUTO_TEST_CASE(where_nothing_is_spilled_groups_are_taken_to_miss) {
+BOOST_AUTO_TEST_CASE(where_nothing_is_spilled_what_is_cheaper_must_outweigh_the_misses) {
   PlanWants hashed;
-  hashed.group_misses_ms = 4000;
+  hashed.misses_ms = 4000;
   BOOST_TEST(!MemoryPays(Ordered(726081), 447489, hashed));
-  hashed.group_misses_ms = 100;
+  hashed.misses_ms = 100;
   BOOST_TEST(MemoryPays(Ordered(726081), 447489, hashed));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_number_pays_nothing) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  BOOST_TEST(Compares(nan) == 0);
-  BOOST_TEST(Compares(0) == 0);
   BOOST_TEST(SpillMs(nan, false) == 0);
   BOOST_TEST(!MemoryPays(Ordered(nan), 1, {}));
   BOOST_TEST(!MemoryPays(Ordered(1000), nan, {}));
-  ModestPlan plan = SortedGroups();
+  const ModestPlan plan = Spilling();
   PlanWants hashed;
-  hashed.join_misses_ms = nan;
+  hashed.misses_ms = nan;
   BOOST_TEST(!MemoryPays(plan, 1, hashed));
 }
 
