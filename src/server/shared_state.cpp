@@ -160,6 +160,7 @@ void LeaveSlot(int, Datum) {
     pg_atomic_write_u32(&statement.sequence, sequence + 1);
   }
   pg_atomic_write_u32(&slot->request, kRequestNone);
+  slot->held = false;
   slot->leader_pid = 0;
   slot->priority = 0;
   slot->pid = 0;
@@ -208,6 +209,7 @@ EVERY_STATEMENT BackendSlot* MyBackendSlot() {
   BackendSlot* const slot = &backend_slots[MyProc->pgprocno];
   on_shmem_exit(LeaveSlot, 0);
   pg_atomic_write_u32(&slot->request, kRequestNone);
+  slot->held = false;
   pg_atomic_write_u32(&slot->given_up, 0);
   for (pg_atomic_uint64& rows : slot->worker_rows) pg_atomic_write_u64(&rows, 0);
   PGPROC* const leader = MyProc->lockGroupLeader;
@@ -236,6 +238,15 @@ void RequireSharedState() {
                   errhint("Add query_shaper to shared_preload_libraries in postgresql.conf and restart the server.")));
 }
 
+// A leader that waits for rows of workers which are held does not come to be held itself.
+static bool WaitsForHeldWorkers(const BackendSlot* leader) {
+  if (pg_atomic_read_u32(const_cast<pg_atomic_uint32*>(&leader->request)) != kRequestPause) return false;
+  const int pid = leader->pid;
+  for (int i = 0; i < shared->backends; ++i)
+    if (backend_slots[i].held && backend_slots[i].pid != 0 && backend_slots[i].leader_pid == pid) return true;
+  return false;
+}
+
 bool ReadStatement(BackendSlot* backend, int level, StatementSlot* copy) {
   const StatementSlot* const slot = &backend->statements_running[level];
   for (int i = 0; i < kReadTries; ++i) {
@@ -253,6 +264,8 @@ bool ReadStatement(BackendSlot* backend, int level, StatementSlot* copy) {
     if (pg_atomic_read_u32(const_cast<pg_atomic_uint32*>(&slot->sequence)) == before) {
       copy->node_count = count;
       copy->query[kQueryTextBytes - 1] = '\0';
+      if (copy->state == StatementState::kRunning && WaitsForHeldWorkers(backend))
+        copy->state = StatementState::kPaused;
       return copy->state != StatementState::kFree;
     }
   }

@@ -85,6 +85,7 @@ enum BackendRequest : uint32_t { kRequestNone = 0, kRequestPause = 1, kRequestRe
 struct BackendSlot {
   pg_atomic_uint32 request;  // BackendRequest, set by pause() and resume()
   volatile bool armed;       // the owner has seen the pause: its statement stops at its next row
+  volatile bool held;        // the owner waits to be resumed
   volatile int pid;          // 0: free
   volatile int leader_pid;   // parallel worker: its leader's pid, else 0
   volatile int priority;     // of its statements, admission_priority

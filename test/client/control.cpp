@@ -68,6 +68,24 @@ BOOST_AUTO_TEST_CASE(a_paused_statement_stands_still_and_goes_on) {
   BOOST_TEST(history.mean_ms <= whole_ms - paused_ms);
 }
 
+BOOST_AUTO_TEST_CASE(a_leader_that_waits_for_held_workers_is_paused) {
+  Session session, eye;
+  session.Run(
+      "SET parallel_leader_participation = off; SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; "
+      "SET parallel_tuple_cost = 1000; SET max_parallel_workers_per_gather = 2");
+  session.Start(kEndless);
+  const std::string pid = std::to_string(session.pid());
+  BOOST_REQUIRE(Eventually(
+      [&] { return eye.Value("SELECT count(*) > 0 FROM pg_stat_activity WHERE leader_pid = " + pid) == "t"; }));
+  BOOST_TEST(Eventually([&] { return Shows(&eye, session.pid(), "running"); }));
+  BOOST_TEST(eye.Value(Pause(session.pid())) == "t");
+  BOOST_TEST(Eventually([&] { return Shows(&eye, session.pid(), "paused"); }));
+  BOOST_TEST(eye.Value(Resume(session.pid())) == "t");
+  BOOST_TEST(Eventually([&] { return Shows(&eye, session.pid(), "running"); }));
+  BOOST_TEST(eye.Value(Cancel(session.pid())) == "t");
+  BOOST_TEST(session.Finish().sqlstate == "57014");
+}
+
 BOOST_AUTO_TEST_CASE(a_cancel_reaches_a_paused_statement) {
   Session session, eye;
   session.Start(kEndless);

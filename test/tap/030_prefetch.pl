@@ -470,7 +470,7 @@ for my $case (
 	[ 'wide rows', $loosely, 'SELECT id, md5(t) FROM wide WHERE id BETWEEN 10 AND 3900' ],
 	[ 'runtime keys', $loosely, 'SELECT id FROM item WHERE k < (SELECT max(a) FROM keys)' ],
 	[ 'partitions', $loosely, 'SELECT k, v FROM part WHERE k BETWEEN 1200 AND 1900' ],
-	[ 'hash join', $loosely, 'SELECT p.id, i.id FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
+	[ 'hash join', "$loosely SET enable_mergejoin = off; SET enable_nestloop = off;", 'SELECT p.id, i.id FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
 	[ 'union', $loosely, 'SELECT id FROM item WHERE k < 300 UNION ALL SELECT id FROM plain WHERE k < 300' ],
 	[ 'rescans', $loosely_nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.id % 97 = n.b AND i.k < 70 WHERE n.a < 900' ],
 	[ 'rescans cut short', $loosely_nested, 'SELECT count(*), sum(n.a) FROM keys n WHERE EXISTS (SELECT 1 FROM item i WHERE i.id % 97 = n.b AND i.k < 90)' ],

@@ -94,7 +94,7 @@ void OnTick() {
     if (tracker->errands != 0) ArmErrands(tracker);
   }
   TickPriority();
-  if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
+  if (!AskedToPause(slot)) return;
   ArmPause();
   slot->armed = true;
 }

@@ -30,6 +30,32 @@ static void PublishAll(StatementState state) {
     if (frame->tracker != nullptr) PublishState(frame->tracker, state);
 }
 
+// Of a parallel worker: none where it is no worker.
+static BackendSlot* LeadersSlot() {
+  PGPROC* leader = MyProc->lockGroupLeader;
+  if (leader == nullptr || leader == MyProc || leader->pgprocno >= shared->backends) return nullptr;
+  return BackendAt(leader->pgprocno);
+}
+
+// A worker is held while its leader is asked to be: two that ask at once, or a statement that ends while it is asked,
+// may leave a request with a worker alone, of which nobody would know.
+static bool PauseAsked(BackendSlot* slot, BackendSlot* leader) {
+  if (pg_atomic_read_u32(&slot->request) != kRequestPause) return false;
+  if (leader == nullptr || pg_atomic_read_u32(&leader->request) == kRequestPause) return true;
+  uint32 asked = kRequestPause;
+  pg_atomic_compare_exchange_u32(&slot->request, &asked, kRequestNone);
+  return false;
+}
+
+// Workers that were not there yet when the statement was asked follow their leader.
+bool AskedToPause(BackendSlot* slot) {
+  if (pg_atomic_read_u32(&slot->request) == kRequestPause) return true;
+  BackendSlot* leader = slot->leader_pid != 0 ? LeadersSlot() : nullptr;
+  if (leader == nullptr || pg_atomic_read_u32(&leader->request) != kRequestPause) return false;
+  uint32 none = kRequestNone;
+  return pg_atomic_compare_exchange_u32(&slot->request, &none, kRequestPause);
+}
+
 void HoldHere() {
   BackendSlot* slot = MyBackendSlot();
   // `wanted` is cleared last: a tick in between would arm the nodes again.
@@ -37,14 +63,16 @@ void HoldHere() {
   wanted = 0;
   for (Frame* frame = innermost_frame; frame != nullptr; frame = frame->outer)
     if (frame->tracker != nullptr) CarryOutRunaway(frame->tracker);
-  if (pg_atomic_read_u32(&slot->request) != kRequestPause) return;
+  BackendSlot* leader = LeadersSlot();
+  if (!PauseAsked(slot, leader)) return;
   int64_t since = NowNs();
   held = 1;
+  slot->held = true;
   PublishAll(StatementState::kPaused);
   Count(kMetricPauses);
   PG_TRY();
   {
-    while (pg_atomic_read_u32(&slot->request) == kRequestPause) {
+    while (PauseAsked(slot, leader)) {
       (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000L, PG_WAIT_EXTENSION);
       ResetLatch(MyLatch);
       CHECK_FOR_INTERRUPTS();
@@ -55,6 +83,7 @@ void HoldHere() {
     uint32 resume = kRequestResume;
     pg_atomic_compare_exchange_u32(&slot->request, &resume, kRequestNone);
     held = 0;
+    slot->held = false;
     AddPausedTime(NowNs() - since);
     PublishAll(StatementState::kRunning);
   }

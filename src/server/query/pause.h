@@ -5,6 +5,11 @@
 
 namespace query_shaper {
 
+struct BackendSlot;
+
+// Signal context: whether this process, or the leader that it works for, is asked to pause.
+bool AskedToPause(BackendSlot* slot);
+
 // Signal context: arms the nodes of every statement that runs in this process.
 void ArmPause();
 
