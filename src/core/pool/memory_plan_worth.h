@@ -12,13 +12,8 @@
 
 namespace query_shaper {
 
-struct PlanWants {
-  double misses_ms = 0;  // of hash tables as large as they want to be (cache_worth)
-  double spilled_kb = 0;
-};
-
 struct ModestPlan {
-  PlanWants wants;         // under the server's settings
+  double spilled_kb = 0;   // under the server's settings
   double cost = 0;         // the planner's
   double expected_ms = 0;  // that it takes
   bool page_cached = false;
@@ -28,7 +23,8 @@ struct ModestPlan {
 // ms that are saved where nothing of it is spilled any more. 0 for no number.
 double SpillMs(double spilled_kb, bool page_cached);
 
-// Whether the other plan, with all the memory that it wants, is expected to be faster.
-bool MemoryPays(const ModestPlan& modest, double other_cost, const PlanWants& other);
+// Whether the other plan, with all the memory that it wants, is expected to be faster; misses_ms: what its hash tables
+// then cost beyond the processor's caches (cache_worth). False for no number.
+bool MemoryPays(const ModestPlan& modest, double other_cost, double misses_ms);
 
 }  // namespace query_shaper

@@ -43,9 +43,10 @@ double LimitKb(bool hash_limit) {
 }
 
 struct Wants {
-  PlanWants plan;
-  double beyond_kb;  // that all nodes want beyond the server's settings
-  bool unbounded;    // a node that cannot spill would pass the server's own limit
+  double misses_ms;   // of its hash tables when they are as large as they want to be (core/pool: cache_worth)
+  double spilled_kb;  // under the server's settings
+  double beyond_kb;   // that all nodes want beyond the server's settings
+  bool unbounded;     // a node that cannot spill would pass the server's own limit
 };
 
 // most_kb: of work_mem, that no node is given more than.
@@ -59,8 +60,8 @@ Wants WantsOf(const PlanTree& tree, double most_kb) {
     wants.beyond_kb += Max(0, Min(need.wanted_kb(), most_kb * (need.hash_limit ? hash_mem_multiplier : 1)) - limit_kb);
     wants.unbounded |= need.kind == NeedKind::kSetOp || need.kind == NeedKind::kSubplan;
     if (!need.spills) continue;
-    if (need.gradual) wants.plan.misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
-    wants.plan.spilled_kb += need.spill_kb;
+    if (need.gradual) wants.misses_ms += MissesNs(TrafficOf(need), limit_kb, Caches()) / 1e6;
+    wants.spilled_kb += need.spill_kb;
   }
   return wants;
 }
@@ -173,7 +174,7 @@ bool Pays(const PlannedStmt* plan, uint64_t shape, const Wants& wants, const Mod
     return false;
   if (wants.beyond_kb > ClaimableKb()) return false;
   // The planner does not know of the processor's caches.
-  return MemoryPays(modest.plan, plan->planTree->total_cost, wants.plan);
+  return MemoryPays(modest.plan, plan->planTree->total_cost, wants.misses_ms);
 }
 
 // Of what the pool could give, and of less: a plan that is made for less as well makes do with that.
@@ -206,15 +207,15 @@ PlannedStmt* PlanForMemory(PlannedStmt* statement, Query* query, const char* sou
   Wants wants = WantsOf(tree, static_cast<double>(MAX_KILOBYTES));
   double again_ms = kCandidates * (planning_ms > 0 ? planning_ms : kPlanningMsPerNode * tree.count);
   Modest modest = {};
-  modest.plan.wants = wants.plan;
-  modest.plan.page_cached = TempFilesStayCached(wants.plan.spilled_kb);
-  double saved_ms = SpillMs(wants.plan.spilled_kb, true);
+  modest.plan.spilled_kb = wants.spilled_kb;
+  double saved_ms = SpillMs(wants.spilled_kb, true);
   modest.plan.hungry = saved_ms >= kLeastSavedMs && again_ms <= kPlanningShare * saved_ms;
   if (!modest.plan.hungry && !HandsOnMuch(tree)) return statement;
   modest.plan.expected_ms = ExpectedMs(statement);
   if ((!modest.plan.hungry && again_ms > kLongShare * modest.plan.expected_ms) ||
       MostWorkMemKb() < kLeastRaise * work_mem || Spared(statement->queryId))
     return statement;
+  modest.plan.page_cached = TempFilesStayCached(wants.spilled_kb);
   modest.plan.cost = statement->planTree->total_cost;
   modest.shape = ReadShape(statement, &tree);
   Candidate made = FindCandidate({query, note, source_text, parameters}, modest);
