@@ -47,6 +47,16 @@ pg_bindir() {
   fi
 }
 
+# Keeps the tests of a TAP log that failed, and what they say, for the end of test.sh.
+note_failures() {
+  local name=$1 log=$2
+  [ -n "${QUERY_SHAPER_RESULTS:-}" ] || return 0
+  {
+    echo "-- $name"
+    grep -A 8 '^not ok ' "$log" | cut -c 1-300 | head -n 60
+  } >>"$QUERY_SHAPER_RESULTS/.failures"
+}
+
 # Closes a suite: prints its counts, leaves them for test.sh and exits non-zero when something failed.
 report_suite() {
   local suite=$1 passed=$2 failed=$3

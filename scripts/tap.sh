@@ -69,6 +69,7 @@ for test in "${tests[@]}"; do
     bad=$((bad + 1))
   fi
   if [ "$bad" != 0 ]; then
+    note_failures "$name" "$log"
     tail -n 80 "$log"
     for server_log in "$work/run/$name"/tmp_check/log/*.log; do
       echo "--- $(basename "$server_log")"

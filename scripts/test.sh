@@ -41,6 +41,7 @@ for suite in $suites; do
   summary+=("$(printf '%-14s %6d passed %6d failed %6d s' "$suite" "$passed" "$failed" $((SECONDS - started)))")
 done
 
+[ ! -s "$QUERY_SHAPER_RESULTS/.failures" ] || { echo "== failures" && cat "$QUERY_SHAPER_RESULTS/.failures"; }
 echo "== summary"
 printf '%s\n' "${summary[@]}"
 cat "$QUERY_SHAPER_RESULTS"/* | awk '{passed += $1; failed += $2} END {print passed " passed, " failed " failed"; exit failed > 0}'

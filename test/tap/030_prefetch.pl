@@ -12,7 +12,7 @@ use QueryShaperNode;
 
 my $node = new_node('prefetch', 'shared_buffers = 8MB', "query_shaper.fault = 'prefetch:force'",
 	'query_shaper.prefetch_distance = 64', 'query_shaper.min_cost = 1000000000', 'query_shaper.late_tracking = 0',
-	'max_connections = 30', 'max_pred_locks_per_transaction = 256');
+	'max_connections = 30', 'max_pred_locks_per_transaction = 256', 'autovacuum = off');
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION query_shaper;
@@ -90,7 +90,7 @@ my @queries = (
 	[ 'nested range', $nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN plain i ON i.k BETWEEN n.a AND n.a + 5 WHERE n.b < 30' ],
 	[ 'merge join', $merged, 'SELECT count(*), sum(i.id), sum(p.id) FROM plain p JOIN item i USING (k)' ],
 	[ 'merge join with filter', $merged, 'SELECT count(*), sum(i.id) FROM plain p LEFT JOIN item i ON p.k = i.k AND i.v > p.id' ],
-	[ 'hash join', $plain, 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
+	[ 'hash join', $plain, 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON p.id = i.id + 0 WHERE p.k < 300 AND i.k < 1000' ],
 	[ 'lateral', $nested, 'SELECT n.a, l.id FROM keys n, LATERAL (SELECT id FROM item i WHERE i.k = n.a ORDER BY i.id DESC LIMIT 2) l ORDER BY 1, 2' ],
 	[ 'lateral backward', $nested, 'SELECT n.a, l.k FROM keys n, LATERAL (SELECT k FROM item i WHERE i.k < n.a ORDER BY i.k DESC LIMIT 3) l ORDER BY 1, 2' ],
 	[ 'correlated', $plain, 'SELECT sum((SELECT max(id) FROM item i WHERE i.k = n.a)) FROM keys n' ],
@@ -457,7 +457,8 @@ sub in_block_order
 	return @sums{'Entries', 'Visits', 'Windows'};
 }
 sub sorted { return join "\n", sort split /\n/, $_[0] }
-$node->safe_psql('postgres', 'VACUUM item');
+# Without dead rows, whose first one keeps a scan in the order of its index.
+$node->safe_psql('postgres', 'VACUUM ANALYZE');
 $node->safe_psql('postgres', 'TRUNCATE woven; INSERT INTO woven SELECT i, i % 1000, repeat($$w$$, i % 90)'
 	  . ' FROM generate_series(1, 20000) i ORDER BY i / 8000, i % 8, i; ANALYZE woven; UPDATE woven SET v = v + 1 WHERE id % 50 = 7');
 for my $case (
@@ -470,7 +471,7 @@ for my $case (
 	[ 'wide rows', $loosely, 'SELECT id, md5(t) FROM wide WHERE id BETWEEN 10 AND 3900' ],
 	[ 'runtime keys', $loosely, 'SELECT id FROM item WHERE k < (SELECT max(a) FROM keys)' ],
 	[ 'partitions', $loosely, 'SELECT k, v FROM part WHERE k BETWEEN 1200 AND 1900' ],
-	[ 'hash join', "$loosely SET enable_mergejoin = off; SET enable_nestloop = off;", 'SELECT p.id, i.id FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
+	[ 'hash join', "$loosely SET enable_mergejoin = off; SET enable_nestloop = off;", 'SELECT p.id, i.id FROM plain p JOIN item i ON p.id = i.id + 0 WHERE p.k < 300 AND i.k < 1000' ],
 	[ 'union', $loosely, 'SELECT id FROM item WHERE k < 300 UNION ALL SELECT id FROM plain WHERE k < 300' ],
 	[ 'rescans', $loosely_nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.id % 97 = n.b AND i.k < 70 WHERE n.a < 900' ],
 	[ 'rescans cut short', $loosely_nested, 'SELECT count(*), sum(n.a) FROM keys n WHERE EXISTS (SELECT 1 FROM item i WHERE i.id % 97 = n.b AND i.k < 90)' ],
@@ -485,7 +486,8 @@ for my $case (
 	next if $query =~ /DECLARE/;
 	my ($entries, $visits, $windows) = in_block_order($settings, $query);
 	if ($none) { is($windows, 0, "in block order, $name: no window"); next; }
-	cmp_ok($entries, '>', 0, "in block order, $name: $entries entries in $visits visits, $windows windows");
+	cmp_ok($entries, '>', 0, "in block order, $name: $entries entries in $visits visits, $windows windows")
+	  or diag($node->safe_psql('postgres', "$settings SET query_shaper.prefetch = on; EXPLAIN (VERBOSE, SETTINGS) $query"));
 	cmp_ok($visits, '<=', $entries, "in block order, $name: no more visits than entries");
 }
 my $most = 'SELECT id FROM woven WHERE id BETWEEN 1 AND 19500';
