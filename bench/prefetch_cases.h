@@ -25,13 +25,12 @@ struct Run {
 Run RunOnce(const Options& options, const ColdServer& server, const Variant& variant, const std::string& query,
             const std::string& settings);
 
-// CPU time over cached blocks: stock, with the extension loaded but prefetch off, and on. The plan is made while the
-// blocks are not cached, or it would be none of ours. Servers take turns: where the blocks come to lie in memory is
-// worth some percent.
+// Processor time over cached blocks with prefetching on, to that of a server with nothing loaded and to ours with it
+// off: medians of rounds. Servers take turns: where the blocks come to lie in memory is worth some percent.
 struct Warm {
-  double stock_ms = 1e300, off_ms = 1e300, on_ms = 1e300;
+  double to_stock, to_off;
 };
-Warm WarmTimes(ColdServer* server, const std::string& query, const std::string& session_settings, int rounds);
+Warm WarmRatios(ColdServer* server, const std::string& query, const std::string& session_settings, int rounds);
 
 // Each prints its figures, adds them to *result and returns whether all targets were met.
 bool CompareScans(const Options& options, ColdServer* server, double disk_rate, Json* result);

@@ -105,10 +105,10 @@ bool CompareScans(const Options& options, ColdServer* server, double disk_rate, 
   }
   if (!Selected(options, "warm")) return met;
   const std::string query = RangeQuery(kWhat, "scattered", RowsOf(options), 0.001, 0.5);
-  const Warm warm = WarmTimes(server, query, kScanOnly, RoundsOf(options) + 2);
-  result->Set("warm_cpu_ratio", warm.on_ms / warm.stock_ms).Set("warm_cpu_to_off", warm.on_ms / warm.off_ms);
-  met = Check("warm: CPU to prefetch off <= 1.02", warm.on_ms / warm.off_ms, 0, 1.02) && met;
-  return Check("warm: CPU to stock <= 1.02", warm.on_ms / warm.stock_ms, 0, 1.02) && met;
+  const Warm warm = WarmRatios(server, query, kScanOnly, RoundsOf(options) + 2);
+  result->Set("warm_cpu_ratio", warm.to_stock).Set("warm_cpu_to_off", warm.to_off);
+  met = Check("warm: CPU to prefetch off <= 1.02", warm.to_off, 0, 1.02) && met;
+  return Check("warm: CPU to stock <= 1.02", warm.to_stock, 0, 1.02) && met;
 }
 
 bool CompareBitmaps(const Options& options, ColdServer* server, Json* result) {
@@ -152,10 +152,10 @@ bool CompareOrder(const Options& options, ColdServer* server, Json* result) {
 // Cached rows in an order that is nearly the table's: fetched one after the other, and block by block.
 bool CompareSweep(const Options& options, ColdServer* server, Json* result) {
   const std::string query = RangeQuery(kWhat, "jittered", RowsOf(options), 0.001, 0.5);
-  const Warm warm = WarmTimes(server, query, kScanOnly, RoundsOf(options));
-  result->Set("swept_cpu_ratio", warm.on_ms / warm.stock_ms).Set("swept_cpu_to_off", warm.on_ms / warm.off_ms);
-  const bool met = Check("warm, nearly in order: CPU to prefetch off <= 0.9", warm.on_ms / warm.off_ms, 0, 0.9);
-  return Check("warm, nearly in order: CPU to stock <= 0.9", warm.on_ms / warm.stock_ms, 0, 0.9) && met;
+  const Warm warm = WarmRatios(server, query, kScanOnly, RoundsOf(options));
+  result->Set("swept_cpu_ratio", warm.to_stock).Set("swept_cpu_to_off", warm.to_off);
+  const bool met = Check("warm, nearly in order: CPU to prefetch off <= 0.9", warm.to_off, 0, 0.9);
+  return Check("warm, nearly in order: CPU to stock <= 0.9", warm.to_stock, 0, 0.9) && met;
 }
 
 bool CompareIndexOnly(const Options& options, ColdServer* server, Json* result) {
