@@ -80,7 +80,7 @@ double WarmCpuMs(const ColdServer& server, const std::string& settings, bool pre
   session.exec(settings + (prefetch ? "SET query_shaper.prefetch = on" : off));
   session.exec("PREPARE again AS " + query);
   const std::string plan = ValueOf(&session, "EXPLAIN (FORMAT JSON) EXECUTE again");
-  if (prefetch && plan.find("\"Prefetch") == std::string::npos && plan.find("\"Batched") == std::string::npos)
+  if (prefetch && plan.find("\"Prefetch\"") == std::string::npos && plan.find("\"Batch\"") == std::string::npos)
     std::printf("  planned without a node of ours: %s\n", query.c_str());
   session.exec(off);
   session.exec(query);
