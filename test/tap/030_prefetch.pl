@@ -90,7 +90,7 @@ my @queries = (
 	[ 'nested range', $nested, 'SELECT count(*), sum(i.id) FROM keys n JOIN plain i ON i.k BETWEEN n.a AND n.a + 5 WHERE n.b < 30' ],
 	[ 'merge join', $merged, 'SELECT count(*), sum(i.id), sum(p.id) FROM plain p JOIN item i USING (k)' ],
 	[ 'merge join with filter', $merged, 'SELECT count(*), sum(i.id) FROM plain p LEFT JOIN item i ON p.k = i.k AND i.v > p.id' ],
-	[ 'hash join', $plain, 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON p.id = i.id + 0 WHERE p.k < 300 AND i.k < 1000' ],
+	[ 'hash join', $plain, 'SELECT count(*), sum(i.id) FROM plain p JOIN item i ON p.id = i.id WHERE p.k < 300 AND i.k < 1000' ],
 	[ 'lateral', $nested, 'SELECT n.a, l.id FROM keys n, LATERAL (SELECT id FROM item i WHERE i.k = n.a ORDER BY i.id DESC LIMIT 2) l ORDER BY 1, 2' ],
 	[ 'lateral backward', $nested, 'SELECT n.a, l.k FROM keys n, LATERAL (SELECT k FROM item i WHERE i.k < n.a ORDER BY i.k DESC LIMIT 3) l ORDER BY 1, 2' ],
 	[ 'correlated', $plain, 'SELECT sum((SELECT max(id) FROM item i WHERE i.k = n.a)) FROM keys n' ],
