@@ -1,5 +1,5 @@
-// Test builds only: EXPLAIN without learned rows, so that suites whose expected output shows plans stay meaningful
-// while every statement that is executed is planned with them.
+// Test builds only: EXPLAIN without learned rows and with as many workers as planned, so that suites whose expected
+// output shows plans stay meaningful while every statement that is executed is planned with them.
 #pragma once
 #include "pg/pg.h"
 

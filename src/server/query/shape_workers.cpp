@@ -4,6 +4,7 @@
 #include "server/query/shape_workers.h"
 
 #include "pg/guard.h"
+#include "server/plain_explain.h"
 #include "server/pool/shared_pool.h"
 #include "server/query/tracker.h"
 #include "server/settings.h"
@@ -26,6 +27,8 @@ int MostOf(const PlanNode& node) {
 }
 
 int WantedOf(const Tracker* tracker, const PlanNode& node) {
+  // How many are worth it is a matter of the machine's speed, which no expected output knows.
+  if (ExplainsPlainly()) return Min(static_cast<int>(node.workers), MostOf(node));
   const Estimate& estimate = tracker->estimate;
   WorkerQuestion question;
   question.planned = node.workers;
