@@ -13,6 +13,7 @@ constexpr double kExploded = 3;     // times the prediction, beside its own doub
 constexpr double kWorthMs = 50;     // time left that is worth a look
 constexpr double kMaxRatio = 1e6;
 constexpr double kMaterialRow = 0.005;  // planner's cost of returning a kept row again: 2 cpu_operator_cost
+constexpr double kJoinedRow = 0.01;     // and of making a row of a join: cpu_tuple_cost
 
 double Ratio(double now, double then) {
   return std::clamp(std::max(now, 1.0) / std::max(then, 1.0), 1 / kMaxRatio, kMaxRatio);
@@ -53,15 +54,27 @@ double NestLoopCost(const PlanNode& node, const Sums& sums) {
   return sums.outer_cost + scans * outer_ratio * sums.inner_cost + own * pairs_ratio;
 }
 
+// The planner's own costs of hash and merge joins go by a count of pairs that knows nothing of the rows put into the
+// relation (approx_tuple_count() in costsize.c): a join of many rows can stand there for nothing.
+double LeastOwnCost(const PlanNode& node, double rows) {
+  return node.op == Operator::kHashJoin || node.op == Operator::kMergeJoin ? kJoinedRow * rows : 0;
+}
+
 double NodeCost(const PlanNode& node, const Sums& sums, double now) {
-  if (!sums.any) return node.total_cost * (CostsByRow(node.op) ? std::max(1.0, Ratio(now, node.rows)) : 1.0);
+  if (!sums.any) {
+    if (!CostsByRow(node.op)) return node.total_cost;
+    // The way down an index is paid for once.
+    double start = std::clamp(node.startup_cost, 0.0, node.total_cost);
+    return start + (node.total_cost - start) * std::max(1.0, Ratio(now, node.rows));
+  }
   double init_growth = sums.init_cost - sums.init_cost_then;
   if (node.op == Operator::kNestLoop && sums.inner) return NestLoopCost(node, sums) + sums.init_cost;
   double children_then = sums.outer_cost_then + sums.inner_cost_then;
   double own = std::max(0.0, node.total_cost - children_then - sums.init_cost_then);
   double now_rows = now + sums.outer_now + sums.inner_now;
   double then_rows = node.rows + sums.outer_then + sums.inner_then;
-  return own * Ratio(now_rows, then_rows) + sums.outer_cost + sums.inner_cost + sums.init_cost_then + init_growth;
+  own = std::max(own * Ratio(now_rows, then_rows), LeastOwnCost(node, now));
+  return own + sums.outer_cost + sums.inner_cost + sums.init_cost_then + init_growth;
 }
 
 }  // namespace
@@ -119,6 +132,27 @@ double CostUnder(const PlanTree& plan, const double* known) {
     }
   }
   return total;
+}
+
+double CostOfUnpaidRows(const PlanTree& plan) {
+  double children[kMaxPlanNodes] = {};
+  bool repeated[kMaxPlanNodes] = {};
+  for (int i = 0; i < plan.count; ++i) {
+    const PlanNode& node = plan.nodes[i];
+    if (node.parent < 0) continue;
+    if (node.role != ChildRole::kSubPlan) children[node.parent] += node.total_cost;
+    repeated[i] = repeated[node.parent] || node.role == ChildRole::kSubPlan ||
+                  (node.role == ChildRole::kInner && plan.nodes[node.parent].op == Operator::kNestLoop);
+  }
+  double unpaid = 0;
+  for (int i = 0; i < plan.count; ++i) {
+    // How often it is run is not told by the plan.
+    if (repeated[i]) continue;
+    const PlanNode& node = plan.nodes[i];
+    double own = std::max(0.0, node.total_cost - children[i]);
+    unpaid += std::max(0.0, LeastOwnCost(node, node.rows) - own);
+  }
+  return unpaid;
 }
 
 void ShareBeliefs(const PlanTree& running, const SetName* running_names, const PlanTree& fresh,

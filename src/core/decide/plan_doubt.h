@@ -17,6 +17,10 @@ uint64_t RaisedRowLimit(uint64_t rows, double factor);
 // Cost of the plan, had its nodes the rows `known` (per loop, by index; negative: unknown, follows from its inputs).
 double CostUnder(const PlanTree& plan, const double* known);
 
+// What the planner has left out of a plan's cost: rows of hash and merge joins beyond those its own cost of them is
+// made of. In planner units, at its default costs.
+double CostOfUnpaidRows(const PlanTree& plan);
+
 // What the whole of a set of rows is called, whatever plan computes it.
 struct SetName {
   uint64_t key = 0;  // 0: none

@@ -49,7 +49,7 @@ struct Answer {
   bool swap;
   const char* verdict;  // of the event
   const char* reason;
-  double old_cost;
+  double old_cost, new_cost;  // in the planner's units, both under the rows now believed
   ReplanVerdict judged;
   UncertainTime left, fresh;
   Probation trial;  // known_ms 0: none
@@ -71,9 +71,9 @@ void Tell(const Tracker* tracker, int node_id, const Answer& answer, const NewPl
              "{\"elapsed_ms\": %.1f, \"planning_ms\": %.2f, \"left_ms\": %.1f, \"new_ms\": %.1f, \"old_cost\": %.0f, "
              "\"new_cost\": %.0f, \"finished_rows\": %.0f, \"kept_rows\": %.0f, \"probability\": %.3f, "
              "\"confidence\": %.3f, \"regret\": %.3f, \"penalty_ms\": %.1f, \"replans\": %d}",
-             ElapsedMs(tracker), plan->planning_ms, answer.left.ms, answer.fresh.ms, answer.old_cost,
-             plan->statement->planTree->total_cost, FinishedRows(tracker), plan->kept_rows, answer.judged.probability,
-             answer.judged.confidence, answer.judged.regret, answer.judged.penalty_ms, tracker->changes.swaps);
+             ElapsedMs(tracker), plan->planning_ms, answer.left.ms, answer.fresh.ms, answer.old_cost, answer.new_cost,
+             FinishedRows(tracker), plan->kept_rows, answer.judged.probability, answer.judged.confidence,
+             answer.judged.regret, answer.judged.penalty_ms, tracker->changes.swaps);
   }
   RecordEvent("replan", answer.verdict, tracker->plan.query_id, node_id, answer.reason, details);
 }
@@ -128,7 +128,7 @@ void Judge(Tracker* tracker, const double* believed, const NewPlan& plan, bool r
   if (answer->trial.known_ms > 0) answer->left = {Max(0.0, answer->trial.known_ms - elapsed_ms), kKnownLogSd};
   // What the running plan will take in all by its tracked end, and by the new plan's prediction scaled to its cost.
   UncertainTime total = {elapsed_ms + answer->left.ms, answer->left.log_sd};
-  double fresh_cost = plan.statement->planTree->total_cost - CostNotRun(plan.statement);
+  const double fresh_cost = answer->new_cost;
   UncertainTime predicted = {plan.facts.estimate.targets[kTimeMs].value, Max(0.1, plan.facts.estimate.log_sd)};
   answer->fresh = Blend(TimeOfCost(fresh_cost, answer->old_cost, total), predicted);
   UncertainTime old_by_cost = TimeOfCost(answer->old_cost, fresh_cost, predicted);
@@ -245,6 +245,7 @@ void Ask(Tracker* tracker, TrackedNode* node, NewPlan* plan, Answer* answer) {
   NameSets(tracker->changes.note, tracker->plan, running);
   NameSets(NoteOf(plan->statement), plan->tree, fresh);
   ShareBeliefs(tracker->plan, running, plan->tree, fresh, believed);
+  answer->new_cost = plan->statement->planTree->total_cost - CostNotRun(plan->statement) + CostOfUnpaidRows(plan->tree);
   Decide(tracker, believed, *plan, node != nullptr, answer);
 }
 
