@@ -125,6 +125,22 @@ my ($ahead) = $told =~ /"Rows Ahead": (\d+)/;
 cmp_ok($asked, '>', 100, "blocks are asked for: $asked");
 is($ahead, 256, 'rows are read ahead');
 
+# What was found for a row is what the inner scan begins with, where its own copy of a leaf page would be as good.
+sub look_ups_spared
+{
+	my ($settings, $query) = @_;
+	my $plan = $node->safe_psql('postgres', "$settings SET query_shaper.prefetch = on; EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) $query");
+	my ($spared) = $plan =~ /"Look-Ups Spared": (\d+)/;
+	return $spared;
+}
+$node->safe_psql('postgres', 'CREATE UNLOGGED TABLE scratch AS SELECT id, k FROM item; CREATE INDEX scratch_k ON scratch(k); VACUUM ANALYZE scratch');
+cmp_ok(look_ups_spared($heap, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.k = n.a'), '>', 100, 'look-ups are spared');
+cmp_ok(look_ups_spared($heap, 'SELECT count(*), sum(i.v) FROM keys n JOIN item i ON i.g = n.b AND i.k = n.a'), '>', 1000, 'of two columns');
+is(look_ups_spared($nested, 'SELECT count(*), sum(i.k) FROM keys n JOIN item i ON i.k = n.a'), 0, 'not of an index-only scan');
+is(look_ups_spared($heap, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.t = n.c COLLATE "C"'), 0, 'not by text');
+is(look_ups_spared($heap, 'SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.g = n.b AND i.k < n.a'), 0, 'not of a range');
+is(look_ups_spared($heap, 'SELECT count(*), sum(i.id) FROM keys n JOIN scratch i ON i.k = n.a'), 0, 'not of an index that is not logged');
+
 # Cursors: fetched in pieces, scrolled, held, left early.
 my @cursors = (
 	[ 'forward', 'DECLARE c NO SCROLL CURSOR FOR SELECT n.a, n.b, i.id FROM keys n JOIN item i ON i.id = n.a;'
@@ -138,6 +154,28 @@ for my $case (@cursors)
 {
 	my ($stock, $ours) = both($heap, $case->[1]);
 	is($ours, $stock, "cursor, $case->[0]: the same rows");
+}
+# Leaf pages split, rows go, their entries are marked dead and vacuumed, while the cursor holds what it found before.
+{
+	$node->safe_psql('postgres', 'CREATE TABLE moved AS SELECT * FROM item; CREATE UNIQUE INDEX moved_id ON moved(id); CREATE INDEX moved_k ON moved(k);'
+		  . ' DELETE FROM moved WHERE id % 5 = 0; ANALYZE moved;');
+	my $reader = $node->background_psql('postgres');
+	$reader->query_safe("$heap SET query_shaper.prefetch = on; BEGIN ISOLATION LEVEL REPEATABLE READ;");
+	for my $on ('i.id = n.a', 'i.k = n.a')
+	{
+		my $rows = "SELECT n.a, n.b, i.id, i.v FROM keys n LEFT JOIN moved i ON $on";
+		$reader->query_safe("DECLARE c NO SCROLL CURSOR FOR $rows;");
+		my $seen = $reader->query_safe('FETCH 30 FROM c;');
+		$node->safe_psql('postgres', 'INSERT INTO moved SELECT id + 40000, k, g, t, v FROM item ON CONFLICT DO NOTHING; INSERT INTO moved SELECT id, k, g, t, v FROM item WHERE id % 5 = 0'
+			  . ' ON CONFLICT DO NOTHING; DELETE FROM moved WHERE id % 3 = 0; SELECT count(k) FROM moved WHERE k >= 0; VACUUM moved;'
+			  . ' INSERT INTO moved SELECT id, k + 1, g, t, v FROM item WHERE id % 3 = 0 ON CONFLICT DO NOTHING;');
+		$seen .= "\n" . $reader->query_safe('FETCH ALL FROM c; CLOSE c;');
+		my $stock = $reader->query_safe("SET LOCAL query_shaper.prefetch = off; $rows; SET LOCAL query_shaper.prefetch = on;");
+		is(join("\n", sort split /\n/, $seen), join("\n", sort split /\n/, $stock), "cursor beside others' writes, $on: the same rows");
+		isnt($stock, '', 'there are some');
+	}
+	$reader->query_safe('COMMIT;');
+	$reader->quit;
 }
 my ($stock, $ours) = both($heap, join "\n",
 	'PREPARE p(int, int) AS SELECT count(*), sum(i.id) FROM keys n JOIN item i ON i.g = n.b AND i.k > $1 WHERE n.a < $2;',

@@ -16,7 +16,7 @@ extern "C" {
 namespace query_shaper {
 namespace {
 
-constexpr int kMostEntries = 256;  // of one row's matches
+constexpr int kMostEntries = kEntriesOfLeaf;  // of one row's matches
 constexpr int kMostBlocks = 64;
 // A join that wants one match stops at the first that passes its filters.
 constexpr int kSingleBlocks = 2;
@@ -27,6 +27,8 @@ void Prepare(BatchState* state) {
   EState* estate = state->scan.ss.ps.state;
   MemoryContext caller = MemoryContextSwitchTo(estate->es_query_cxt);
   state->probe = OpenProbe(state->description);
+  state->feeds = state->inner != nullptr && CanFeed(state->probe);
+  state->found = static_cast<LeafEntries*>(palloc(sizeof(LeafEntries)));
   state->rows = AllocSetContextCreate(estate->es_query_cxt, "query_shaper batch", ALLOCSET_DEFAULT_SIZES);
   state->ring = static_cast<RowAhead*>(palloc0(sizeof(RowAhead) * kBatchRing));
   state->recent = static_cast<uint32_t*>(palloc(sizeof(uint32_t) * kRecentBlocks));
@@ -49,6 +51,8 @@ void Keep(BatchState* state, RowAhead* row, TupleTableSlot* slot) {
   ExecMaterializeSlot(row->slot);
   row->asked = 0;
   row->left = false;
+  row->leaf = InvalidBlockNumber;
+  row->entries.count = -1;
 }
 
 bool FullOfRows(const BatchState* state) {
@@ -93,35 +97,57 @@ void AskForLeaf(BatchState* state, RowAhead* row) {
     return;
   }
   if (!SetKeys(state, row)) return;
-  BlockNumber leaf = FirstLeaf(state->probe);
+  BlockNumber leaf = row->leaf = FirstLeaf(state->probe);
   if (leaf == InvalidBlockNumber || Recently(state->recent_leaves, kRecentLeaves, leaf)) return;
   if (!state->forced && InSharedBuffers(state->probe->index, leaf)) return;
   Asked(state, row);
   Request(state, state->probe->index, {leaf, 1});
 }
 
+// A row's heap blocks, entry by entry.
+struct Matches {
+  RowAhead* row;
+  int blocks, most;
+  uint32_t last;
+};
+
+// False when that is enough of them.
+bool AskForMatch(BatchState* state, Matches* matches, const ItemPointerData* entry) {
+  BlockNumber block = ItemPointerGetBlockNumberNoCheck(entry);
+  if (block == matches->last) return true;
+  matches->last = block;
+  ++matches->blocks;
+  bool cached = Recently(state->recent, kRecentBlocks, block) || !ReadsHeap(state->probe, block) ||
+                (!state->forced && InSharedBuffers(state->probe->heap, block));
+  if (!cached) {
+    Asked(state, matches->row);
+    BlockRange ready;
+    if (AddRequest(&state->runs, block, &ready)) Request(state, state->probe->heap, ready);
+  }
+  return matches->blocks < matches->most;
+}
+
+void AskEntryByEntry(BatchState* state, Matches* matches) {
+  BeginEntries(state->probe);
+  for (int i = 0; i < kMostEntries; ++i) {
+    ItemPointer entry = NextEntry(state->probe);
+    if (entry == nullptr || !AskForMatch(state, matches, entry)) break;
+  }
+  LeaveEntries(state->probe);
+}
+
 void AskForMatches(BatchState* state, RowAhead* row) {
   if (row->left || !SetKeys(state, row)) return;
-  IndexProbe* probe = state->probe;
-  int most = state->single ? kSingleBlocks : kMostBlocks, blocks = 0;
-  uint32_t last = kNoBlockYet;
   int32_t leaves = row->asked;
   int64_t reads = pgBufferUsage.shared_blks_read;
-  BeginEntries(probe);
-  for (int i = 0; i < kMostEntries && blocks < most; ++i) {
-    ItemPointer entry = NextEntry(probe);
-    if (entry == nullptr) break;
-    BlockNumber block = ItemPointerGetBlockNumberNoCheck(entry);
-    if (block == last) continue;
-    last = block;
-    ++blocks;
-    if (Recently(state->recent, kRecentBlocks, block) || !ReadsHeap(probe, block)) continue;
-    if (!state->forced && InSharedBuffers(probe->heap, block)) continue;
-    Asked(state, row);
-    BlockRange ready;
-    if (AddRequest(&state->runs, block, &ready)) Request(state, probe->heap, ready);
+  Matches matches = {row, 0, state->single ? kSingleBlocks : kMostBlocks, kNoBlockYet};
+  if (row->leaf != InvalidBlockNumber && ReadLeaf(state->probe, row->leaf, state->found)) {
+    if (state->feeds) KeepEntries(state->probe, state->found, &row->entries);
+    for (int i = 0; i < state->found->count; ++i)
+      if (!AskForMatch(state, &matches, &state->found->rows[i])) break;
+  } else {
+    AskEntryByEntry(state, &matches);
   }
-  LeaveEntries(probe);
   // The leaf page that was asked for has been read here, before the join comes to it.
   if (leaves == 0 || pgBufferUsage.shared_blks_read == reads) return;
   row->asked -= leaves;
@@ -161,6 +187,7 @@ void ForgetRows(BatchState* state) {
     state->figures.wasted += row->asked;
     ExecClearTuple(row->slot);
   }
+  WithdrawEntries();
   state->next = state->probed = state->read = 0;
   state->pending = 0;
 }

@@ -36,6 +36,7 @@ void ExplainBatch(CustomScanState* scan, List*, ExplainState* explain) {
   ExplainFigures(figures, state->look.late, explain);
   ExplainPropertyInteger("Rows Ahead", nullptr, state->look.highest, explain);
   ExplainPropertyInteger("Reads Waited For", nullptr, state->look.waited, explain);
+  ExplainPropertyInteger("Look-Ups Spared", nullptr, state->fed, explain);
 }
 
 void ReportBatch(const BatchState* state) {

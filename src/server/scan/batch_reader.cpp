@@ -86,11 +86,13 @@ TupleTableSlot* NextAhead(BatchState* state) {
   if (state->probed == state->next) ++state->probed;
   ++state->next;
   BeginVisit(state, row);
+  if (row->entries.count >= 0) OfferEntries(state->inner, state->probe, &row->entries, &state->fed);
   return row->slot;
 }
 
 TupleTableSlot* NextRow(BatchState* state) {
   if (state->visit.open) EndVisit(state);
+  if (state->feeds) WithdrawEntries();
   if (state->forced) state->look.distance = state->look.highest = state->look.max_distance;
   if (state->asking && state->look.distance > 1) ReadAhead(state);
   if (state->next != state->read) return NextAhead(state);
@@ -134,6 +136,7 @@ void DecideWhetherToBatch(BatchState* state, int flags) {
 }
 
 void BeginBatch(CustomScanState* scan, EState* estate, int flags) {
+  WithdrawEntries();
   auto* state = reinterpret_cast<BatchState*>(scan);
   auto* plan = reinterpret_cast<CustomScan*>(scan->ss.ps.plan);
   PlanState* child = ExecInitNode(static_cast<struct Plan*>(linitial(plan->custom_plans)), estate, flags);
@@ -222,6 +225,12 @@ CustomScan* MakeBatchReader(const CustomPath* path, List* target, struct Plan* c
   plan->methods = &batch_plan_methods;
   plan->scan.plan.targetlist = target;
   return plan;
+}
+
+void FeedInner(NestLoopState* join) {
+  auto* state = reinterpret_cast<BatchState*>(outerPlanState(join));
+  if (!IsA(state, CustomScanState) || state->scan.methods != &batch_exec_methods || !state->asking) return;
+  if (StandOverInner(innerPlanState(join))) state->inner = innerPlanState(join);
 }
 
 void RegisterBatchReader() {

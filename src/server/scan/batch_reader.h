@@ -8,11 +8,15 @@
 #pragma once
 #include "pg/pg.h"
 extern "C" {
+#include "nodes/execnodes.h"
 #include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
 }
 
 namespace query_shaper {
+
+// Once the join's nodes are all there: its inner scan can be given what is found (scan/entry_feed).
+void FeedInner(NestLoopState* join);
 
 // Parallel workers find the node by its name: in every process, before any plan is read.
 void RegisterBatchReader();

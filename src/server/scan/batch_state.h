@@ -4,6 +4,7 @@
 
 #include "core/prefetch/look_ahead.h"
 #include "core/prefetch/request_runs.h"
+#include "server/scan/entry_feed.h"
 #include "server/scan/index_probe.h"
 #include "server/scan/prefetch_state.h"
 extern "C" {
@@ -23,6 +24,8 @@ struct RowAhead {
   TupleTableSlot* slot;  // null until first used
   int32_t asked;         // blocks
   bool left;             // nothing is asked for, to see how long that takes
+  BlockNumber leaf;      // to begin at; invalid: unknown
+  RowEntries entries;
 };
 
 // The join's work on the row handed on last, seen when it wants the next one.
@@ -38,15 +41,19 @@ struct RowVisit {
 struct BatchState {
   CustomScanState scan;
   PlanState* child;
-  List* values;  // ExprState of each key
+  PlanState* inner;  // of the join, where it can be given entries; null
+  List* values;      // ExprState of each key
   const List* description;
   bool single;
   bool watching;  // the join's reads are followed: else all is as without this node
   bool asking;    // and asked for; else only advice
   bool forced;
-  const char* declined;         // why not; null: it is not
-  bool at_end;                  // of the outer plan
-  IndexProbe* probe;            // null until first needed
+  const char* declined;  // why not; null: it is not
+  bool at_end;           // of the outer plan
+  IndexProbe* probe;     // null until first needed
+  bool feeds;            // the join's inner scan, what was found
+  LeafEntries* found;
+  int64_t fed;                  // look-ups
   MemoryContext rows;           // of the rows ahead
   RowAhead* ring;               // null until first needed
   uint32_t read, probed, next;  // rows read, rows whose matches were asked for, rows handed on

@@ -8,10 +8,12 @@
 #include "core/prefetch/look_ahead.h"
 #include "pg/fault_point.h"
 #include "server/pool/request_share.h"
+#include "server/scan/batch_reader.h"
 #include "server/settings.h"
 #include "server/shared_state.h"
 #include "server/store/knowledge.h"
 extern "C" {
+#include "access/parallel.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
@@ -103,7 +105,7 @@ TupleTableSlot* NextRow(PlanState* node) {
 }
 
 bool Worthwhile(const BitmapHeapScanState* scan) {
-  return !scan->ss.ps.plan->parallel_aware && scan->prefetch_maximum > 0 &&
+  return MyBackendType == B_BACKEND && !scan->ss.ps.plan->parallel_aware && scan->prefetch_maximum > 0 &&
          scan->prefetch_maximum < settings::prefetch_distance && scan->ss.ss_currentRelation != nullptr &&
          !RelationUsesLocalBuffers(scan->ss.ss_currentRelation) && scan->ss.ps.ExecProcNodeReal != nullptr &&
          (scan->ss.ps.plan->plan_rows >= kWatchedBlocks || pg::FaultIs("prefetch", "force"));
@@ -122,13 +124,14 @@ bool StandOver(PlanState* node, void* context) {
       ExecSetExecProcNode(node, NextRow);
     }
   }
+  if (IsA(node, NestLoopState)) FeedInner(reinterpret_cast<NestLoopState*>(node));
   return planstate_tree_walker(node, reinterpret_cast<bool (*)()>(StandOver), context);
 }
 
 EVERY_STATEMENT void StartHook(QueryDesc* query, int flags) {
   next_start(query, flags);
   if (likely(settings::prefetch == kSwitchOff) || (flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
-  if (MyBackendType != B_BACKEND || shared == nullptr || !Does(settings::prefetch)) return;
+  if ((MyBackendType != B_BACKEND && !IsParallelWorker()) || shared == nullptr || !Does(settings::prefetch)) return;
   StandOver(query->planstate, nullptr);
 }
 

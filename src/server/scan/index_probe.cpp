@@ -6,6 +6,7 @@ extern "C" {
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/visibilitymap.h"
+#include "access/xact.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "pgstat.h"
@@ -95,20 +96,69 @@ void ChoosePlace(IndexProbe* probe) {
   }
 }
 
-BlockNumber ChildFor(IndexProbe* probe, Page page, BTPageOpaque inner) {
+// Under old_snapshot_threshold a snapshot holds nothing back. Before version 4 of the format equal entries could lie on
+// the left.
+bool IsExact(const IndexProbe* probe) {
+  if (OldSnapshotThresholdActive() || !probe->place.heapkeyspace || probe->place.keysz != probe->key_count)
+    return false;
+  for (int i = 0; i < probe->key_count; ++i)
+    if (probe->keys[i].sk_strategy != BTEqualStrategyNumber) return false;
+  return true;
+}
+
+// The first entry that is not before the place.
+OffsetNumber PlaceOn(IndexProbe* probe, Page page, BTPageOpaque opaque) {
   int least = probe->place.nextkey ? 0 : 1;
-  OffsetNumber low = P_FIRSTDATAKEY(inner), high = PageGetMaxOffsetNumber(page);
-  if (high < low) return InvalidBlockNumber;
-  ++high;
+  OffsetNumber low = P_FIRSTDATAKEY(opaque);
+  auto high = static_cast<OffsetNumber>(PageGetMaxOffsetNumber(page) + 1);
   while (high > low) {
-    OffsetNumber middle = static_cast<OffsetNumber>(low + (high - low) / 2);
+    auto middle = static_cast<OffsetNumber>(low + (high - low) / 2);
     if (_bt_compare(probe->index, &probe->place, page, middle) >= least)
       low = static_cast<OffsetNumber>(middle + 1);
     else
       high = middle;
   }
+  return low;
+}
+
+BlockNumber ChildFor(IndexProbe* probe, Page page, BTPageOpaque inner) {
+  if (PageGetMaxOffsetNumber(page) < P_FIRSTDATAKEY(inner)) return InvalidBlockNumber;
+  OffsetNumber low = PlaceOn(probe, page, inner);
   low = Max(OffsetNumberPrev(low), P_FIRSTDATAKEY(inner));
   return BTreeTupleGetDownLink(reinterpret_cast<IndexTuple>(PageGetItem(page, PageGetItemId(page, low))));
+}
+
+void SetPlace(IndexProbe* probe) {
+  for (int i = 0; i < probe->place.keysz; ++i)
+    probe->place.scankeys[i].sk_argument = probe->keys[probe->place_keys[i]].sk_argument;
+}
+
+bool AddEntry(LeafEntries* entries, const ItemPointerData* row, OffsetNumber place) {
+  if (entries->count == kEntriesOfLeaf) return false;
+  entries->rows[entries->count] = *row;
+  entries->places[entries->count++] = place;
+  return true;
+}
+
+// False when there is no room for them all.
+bool AddEntries(LeafEntries* entries, IndexTuple tuple, OffsetNumber place) {
+  if (!BTreeTupleIsPosting(tuple)) return AddEntry(entries, &tuple->t_tid, place);
+  for (int i = 0; i < BTreeTupleGetNPosting(tuple); ++i)
+    if (!AddEntry(entries, BTreeTupleGetPostingN(tuple, i), place)) return false;
+  return true;
+}
+
+// As _bt_readpage(). False when there are more than these.
+bool CollectEntries(IndexProbe* probe, Page page, BTPageOpaque opaque, LeafEntries* entries) {
+  bool skip_dead = !TransactionStartedDuringRecovery();
+  OffsetNumber last = PageGetMaxOffsetNumber(page), at = PlaceOn(probe, page, opaque);
+  for (; at <= last; ++at) {
+    ItemId item = PageGetItemId(page, at);
+    if (_bt_compare(probe->index, &probe->place, page, at) != 0) return true;
+    if (skip_dead && ItemIdIsDead(item)) continue;
+    if (!AddEntries(entries, reinterpret_cast<IndexTuple>(PageGetItem(page, item)), at)) return false;
+  }
+  return P_RIGHTMOST(opaque) || _bt_compare(probe->index, &probe->place, page, P_HIKEY) < 0;
 }
 
 BTScanOpaque PositionOf(const IndexProbe* probe) { return static_cast<BTScanOpaque>(probe->scan->opaque); }
@@ -153,13 +203,13 @@ IndexProbe* OpenProbe(const List* description) {
                            list_nth_oid(key, kCollation), list_nth_oid(key, kFunction), 0);
   }
   ChoosePlace(probe);
+  probe->exact = IsExact(probe);
   return probe;
 }
 
 BlockNumber FirstLeaf(IndexProbe* probe) {
   if (probe->place.keysz == 0) return InvalidBlockNumber;
-  for (int i = 0; i < probe->place.keysz; ++i)
-    probe->place.scankeys[i].sk_argument = probe->keys[probe->place_keys[i]].sk_argument;
+  SetPlace(probe);
   Buffer buffer = _bt_getroot(probe->index, BT_READ);
   if (!BufferIsValid(buffer)) return InvalidBlockNumber;
   BlockNumber leaf = InvalidBlockNumber;
@@ -175,6 +225,23 @@ BlockNumber FirstLeaf(IndexProbe* probe) {
   }
   _bt_relbuf(probe->index, buffer);
   return leaf;
+}
+
+bool ReadLeaf(IndexProbe* probe, BlockNumber leaf, LeafEntries* entries) {
+  if (!probe->exact) return false;
+  SetPlace(probe);
+  Buffer buffer = _bt_getbuf(probe->index, leaf, BT_READ);
+  // What it had may have been split off since, or the page deleted.
+  buffer = _bt_moveright(probe->index, &probe->place, buffer, false, nullptr, BT_READ, nullptr);
+  Page page = BufferGetPage(buffer);
+  BTPageOpaque opaque = BTPageGetOpaque(page);
+  entries->count = 0;
+  entries->page = BufferGetBlockNumber(buffer);
+  entries->next = opaque->btpo_next;
+  entries->lsn = BufferGetLSNAtomic(buffer);
+  bool all = P_ISLEAF(opaque) && CollectEntries(probe, page, opaque, entries);
+  _bt_relbuf(probe->index, buffer);
+  return all;
 }
 
 void BeginEntries(IndexProbe* probe) {
