@@ -112,7 +112,8 @@ void WithdrawEntries() { offered = {}; }
 
 bool StandOverInner(PlanState* inner) {
   if (!IsA(inner, IndexScanState) || inner->plan->parallel_aware || inner->ExecProcNodeReal == nullptr ||
-      reinterpret_cast<IndexScanState*>(inner)->iss_NumOrderByKeys != 0)
+      reinterpret_cast<IndexScanState*>(inner)->iss_NumOrderByKeys != 0 ||
+      ScanDirectionIsBackward(reinterpret_cast<IndexScan*>(inner->plan)->indexorderdir))
     return false;
   index_scan = inner->ExecProcNodeReal;
   ExecSetExecProcNode(inner, FedScan);
