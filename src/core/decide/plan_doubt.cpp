@@ -37,7 +37,12 @@ struct Sums {
   bool any = false, inner = false;
 };
 
-double NestLoopCost(const PlanNode& node, const Sums& sums) {
+// The planner's own costs of hash and merge joins go by a count of pairs that knows nothing of the rows put into the
+// relation (approx_tuple_count() in costsize.c): a join of many rows can stand there for nothing. And what a nested
+// loop costs beside its inner scans is lost among them.
+double LeastOwnCost(double rows) { return kJoinedRow * rows; }
+
+double NestLoopCost(const PlanNode& node, const Sums& sums, double now) {
   double outer_ratio = Ratio(sums.outer_now, sums.outer_then);
   double pairs_ratio = outer_ratio * Ratio(sums.inner_now, sums.inner_then);
   double planned_loops = std::max(1.0, sums.outer_then);
@@ -46,18 +51,13 @@ double NestLoopCost(const PlanNode& node, const Sums& sums) {
     double again = kMaterialRow * sums.inner_then;
     double own = std::max(0.0, loop_cost - sums.inner_cost_then - (planned_loops - 1) * again);
     double loops = std::max(1.0, planned_loops * outer_ratio);
-    return sums.outer_cost + sums.inner_cost + (loops - 1) * kMaterialRow * sums.inner_now + own * pairs_ratio;
+    return sums.outer_cost + sums.inner_cost + (loops - 1) * kMaterialRow * sums.inner_now +
+           std::max(own * pairs_ratio, LeastOwnCost(now));
   }
   // Scans of the inner side as they were paid for: fewer than loops where a cache answers.
   double scans = sums.inner_cost_then > 0 ? std::clamp(loop_cost / sums.inner_cost_then, 1.0, planned_loops) : 1.0;
   double own = std::max(0.0, loop_cost - scans * sums.inner_cost_then);
-  return sums.outer_cost + scans * outer_ratio * sums.inner_cost + own * pairs_ratio;
-}
-
-// The planner's own costs of hash and merge joins go by a count of pairs that knows nothing of the rows put into the
-// relation (approx_tuple_count() in costsize.c): a join of many rows can stand there for nothing.
-double LeastOwnCost(const PlanNode& node, double rows) {
-  return node.op == Operator::kHashJoin || node.op == Operator::kMergeJoin ? kJoinedRow * rows : 0;
+  return sums.outer_cost + scans * outer_ratio * sums.inner_cost + std::max(own * pairs_ratio, LeastOwnCost(now));
 }
 
 double NodeCost(const PlanNode& node, const Sums& sums, double now) {
@@ -68,12 +68,13 @@ double NodeCost(const PlanNode& node, const Sums& sums, double now) {
     return start + (node.total_cost - start) * std::max(1.0, Ratio(now, node.rows));
   }
   double init_growth = sums.init_cost - sums.init_cost_then;
-  if (node.op == Operator::kNestLoop && sums.inner) return NestLoopCost(node, sums) + sums.init_cost;
+  if (node.op == Operator::kNestLoop && sums.inner) return NestLoopCost(node, sums, now) + sums.init_cost;
   double children_then = sums.outer_cost_then + sums.inner_cost_then;
   double own = std::max(0.0, node.total_cost - children_then - sums.init_cost_then);
   double now_rows = now + sums.outer_now + sums.inner_now;
   double then_rows = node.rows + sums.outer_then + sums.inner_then;
-  own = std::max(own * Ratio(now_rows, then_rows), LeastOwnCost(node, now));
+  own *= Ratio(now_rows, then_rows);
+  if (IsJoin(node.op)) own = std::max(own, LeastOwnCost(now));
   return own + sums.outer_cost + sums.inner_cost + sums.init_cost_then + init_growth;
 }
 
@@ -94,7 +95,7 @@ double CostUnder(const PlanTree& plan, const double* known) {
   for (int i = plan.count - 1; i >= 0; --i) {
     const PlanNode& node = plan.nodes[i];
     const Sums& below = sums[i];
-    double now = known[i];
+    double now = known == nullptr ? -1 : known[i];
     if (now < 0) {
       double ratio = below.any ? Ratio(below.outer_now, below.outer_then) : 1.0;
       if (IsJoin(node.op) && below.inner) ratio *= Ratio(below.inner_now, below.inner_then);
@@ -132,27 +133,6 @@ double CostUnder(const PlanTree& plan, const double* known) {
     }
   }
   return total;
-}
-
-double CostOfUnpaidRows(const PlanTree& plan) {
-  double children[kMaxPlanNodes] = {};
-  bool repeated[kMaxPlanNodes] = {};
-  for (int i = 0; i < plan.count; ++i) {
-    const PlanNode& node = plan.nodes[i];
-    if (node.parent < 0) continue;
-    if (node.role != ChildRole::kSubPlan) children[node.parent] += node.total_cost;
-    repeated[i] = repeated[node.parent] || node.role == ChildRole::kSubPlan ||
-                  (node.role == ChildRole::kInner && plan.nodes[node.parent].op == Operator::kNestLoop);
-  }
-  double unpaid = 0;
-  for (int i = 0; i < plan.count; ++i) {
-    // How often it is run is not told by the plan.
-    if (repeated[i]) continue;
-    const PlanNode& node = plan.nodes[i];
-    double own = std::max(0.0, node.total_cost - children[i]);
-    unpaid += std::max(0.0, LeastOwnCost(node, node.rows) - own);
-  }
-  return unpaid;
 }
 
 void ShareBeliefs(const PlanTree& running, const SetName* running_names, const PlanTree& fresh,

@@ -14,12 +14,10 @@ uint64_t RowLimit(double planned_rows, double factor);
 // The next limit of a node that was looked at when it had delivered `rows` and was left alone.
 uint64_t RaisedRowLimit(uint64_t rows, double factor);
 
-// Cost of the plan, had its nodes the rows `known` (per loop, by index; negative: unknown, follows from its inputs).
+// Cost of the plan, had its nodes the rows `known` (per loop, by index; negative: unknown, follows from its inputs;
+// null: none is known). Every row of a join is paid for at least as the planner's default costs have it, so that plans
+// whose rows come from elsewhere can be compared.
 double CostUnder(const PlanTree& plan, const double* known);
-
-// What the planner has left out of a plan's cost: rows of hash and merge joins beyond those its own cost of them is
-// made of. In planner units, at its default costs.
-double CostOfUnpaidRows(const PlanTree& plan);
 
 // What the whole of a set of rows is called, whatever plan computes it.
 struct SetName {

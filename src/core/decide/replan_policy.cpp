@@ -12,11 +12,12 @@ constexpr double kPenaltyBase = 1.5;   // per interruption
 constexpr double kMostPenalty = 1000;  // 17 interruptions; they fade with the half-life
 constexpr double kConfidence = 0.8;    // of the first re-plan
 constexpr double kForcedConfidence = 2.0 / 3;
-constexpr double kSpentConfidence = 0.6;  // when no more can be lost than was spent
-constexpr double kMostRegret = 0.1;       // probability of a loss that is noticed,
-constexpr double kNoticedShare = 0.1;     // which is more than this share of the time in all and noticed_ms
-constexpr double kLeastGain = 2;          // times noticed_ms: a gain must weigh more than a loss
-constexpr double kDoubtHalves = 0.5;      // what is allowed to be missing from certainty, per re-plan of this run
+constexpr double kSpentConfidence = 0.6;   // when no more can be lost than was spent
+constexpr double kMostRegret = 0.1;        // probability of a loss that is noticed,
+constexpr double kMostSpentRegret = 0.18;  // the same when no more can be lost than was spent
+constexpr double kNoticedShare = 0.1;      // which is more than this share of the time in all and noticed_ms
+constexpr double kLeastGain = 2;           // times noticed_ms: a gain must weigh more than a loss
+constexpr double kDoubtHalves = 0.5;       // what is allowed to be missing from certainty, per re-plan of this run
 constexpr double kLeastLogSd = 0.05;
 constexpr double kMostLogSd = 3;
 constexpr double kCostLogSd = 0.35;        // of ms per cost unit between two plans of one statement,
@@ -101,7 +102,8 @@ ReplanVerdict JudgeReplan(const ReplanSituation& situation) {
                              std::isfinite(situation.elapsed_ms) ? 0.01 * situation.elapsed_ms : 0);
   bool gains = situation.left.ms - fresh_ms >= least_ms && verdict.gain_ms > 0;
   verdict.regret = NoticedLoss(situation, fresh_ms, std::max(doubted, kLeastLogSd), left_sd);
-  verdict.replan = verdict.probability >= verdict.confidence && gains && (spent || verdict.regret <= kMostRegret);
+  verdict.replan =
+      verdict.probability >= verdict.confidence && gains && verdict.regret <= (spent ? kMostSpentRegret : kMostRegret);
   return verdict;
 }
 

@@ -245,7 +245,7 @@ void Ask(Tracker* tracker, TrackedNode* node, NewPlan* plan, Answer* answer) {
   NameSets(tracker->changes.note, tracker->plan, running);
   NameSets(NoteOf(plan->statement), plan->tree, fresh);
   ShareBeliefs(tracker->plan, running, plan->tree, fresh, believed);
-  answer->new_cost = plan->statement->planTree->total_cost - CostNotRun(plan->statement) + CostOfUnpaidRows(plan->tree);
+  answer->new_cost = CostUnder(plan->tree, nullptr) - CostNotRun(plan->statement);
   Decide(tracker, believed, *plan, node != nullptr, answer);
 }
 

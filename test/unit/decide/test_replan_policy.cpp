@@ -146,6 +146,19 @@ BOOST_AUTO_TEST_CASE(a_loss_that_would_be_noticed_must_be_unlikely) {
   BOOST_TEST(verdict.probability >= verdict.confidence);
   BOOST_TEST(verdict.regret > 0.1);
   BOOST_TEST(!verdict.replan);
+  // Nor is one likely that loses what was spent once more.
+  ReplanSituation spent;
+  spent.left = {1900, 0.8};
+  spent.fresh = {1300, 0.8};
+  spent.elapsed_ms = 1800;
+  verdict = JudgeReplan(spent);
+  BOOST_TEST(verdict.probability >= verdict.confidence);
+  BOOST_TEST(verdict.regret > 0.2);
+  BOOST_TEST(!verdict.replan);
+  spent.fresh.ms = 800;
+  verdict = JudgeReplan(spent);
+  BOOST_TEST(verdict.regret > 0.1);
+  BOOST_TEST(verdict.replan);
   // A loss that nobody notices is no obstacle.
   ReplanSituation small = skewed;
   small.left.ms = 42;
