@@ -9,8 +9,8 @@
 //   first and an end that was extrapolated from them look worst just before they turn out harmless.
 // Once the running plan has taken as long as new + interruption + penalty, the confidence rises no more and the loss
 // may be likelier: a change that proves wrong can lose about as much as has been spent already, the bargain of renting
-// skis until the rent paid is the price of a pair (Karlin et al., Competitive snoopy caching, 1988). Not at any odds: of
-// 41 plans given up in recorded runs the four with the likeliest loss (0.19 and more) were all the better ones.
+// skis until the rent paid is the price of a pair (Karlin et al., Competitive snoopy caching, 1988). Not at any odds:
+// of 41 plans given up in recorded runs the four with the likeliest loss (0.19 and more) were all the better ones.
 //
 // The penalty is a time: what is noticed, and what this run has spent on plans given up, times 1.5^n - 1 after n
 // interruptions. Thrash cannot happen: each re-plan must promise to make up for a share of all that was lost to the
