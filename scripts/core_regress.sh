@@ -154,12 +154,14 @@ same_but_for_order() {
   [ "$learn" = 1 ] && cmp -s <(sort "$1/results/$3.out") <(sort "$2/results/$3.out")
 }
 
+# Nothing but what is allowed; what the server expects is right everywhere, too: the pool may have been empty.
 same_as_allowed() {
   local part=$1 test=$2 output=$3 allowed=$root_dir/test/core_regress/allowed/$1/$2.changes
   [ -f "$allowed" ] || return 1
   local expected
   for expected in "$source_tree/src/test/$part/expected/$test"*.out "$source_tree/contrib/$part/expected/$test"*.out; do
-    if [ -f "$expected" ] && [ "$(changes_of "$expected" "$output/results/$test.out")" = "$(grep '^[<>]' "$allowed")" ]; then
+    if [ -f "$expected" ] &&
+      ! grep -q '^>' <(diff <(grep '^[<>]' "$allowed") <(changes_of "$expected" "$output/results/$test.out")); then
       return 0
     fi
   done
