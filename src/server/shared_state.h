@@ -255,6 +255,7 @@ enum Metric {
   kMetricReservationsRefused,
   kMetricPoolUnmetKb,
   kMetricPoolUnmetWorkers,
+  kMetricHeapGivenBackKb,
   kMetricQueued,
   kMetricQueueTimeouts,
   kMetricGivingWay,

@@ -77,6 +77,8 @@ static const MetricText kMetricTexts[] = {
      "Statements without a reservation because their process had as many as it can."},
     {kMetricPoolUnmetKb, "pool_unmet_memory_kb_total", "Memory that reservations wanted and the pool had not."},
     {kMetricPoolUnmetWorkers, "pool_unmet_workers_total", "Workers that reservations wanted and the pool had not."},
+    {kMetricHeapGivenBackKb, "heap_given_back_kb_total",
+     "Memory that processes handed back to the system after large statements."},
     {kMetricQueued, "queued_total", "Statements that waited for memory."},
     {kMetricQueueTimeouts, "queue_timeouts_total", "Statements that waited for memory as long as they may."},
     {kMetricGivingWay, "giving_way_total", "Times that statements began to give way to those of higher priority."},

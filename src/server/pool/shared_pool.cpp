@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "core/pool/holding.h"
+#include "server/pool/give_back_heap.h"
 #include "server/pool/pool_capacity.h"
 #include "server/pool/shared_pool.h"
 #include "server/pool/waiting_turn.h"
@@ -108,6 +109,7 @@ void LeavePool(int, Datum) {
 
 // No statement outlives its transaction: cursors WITH HOLD have been run to their end.
 void EndOfTransaction(XactEvent event, void*) {
+  if (event == XACT_EVENT_ABORT) GiveBackOwedHeap();
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) ReleaseMine();
 }
 

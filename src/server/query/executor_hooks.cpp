@@ -2,6 +2,7 @@
 
 #include "server/query/executor_hooks.h"
 
+#include "server/pool/give_back_heap.h"
 #include "server/query/kept_work.h"
 #include "server/query/outcome.h"
 #include "server/query/carry_out.h"
@@ -197,6 +198,7 @@ EVERY_STATEMENT void RunFramed(QueryDesc* query, bool first, Call&& call) {
           LearnFailureOf(failed, geterrcode());
           SendTrackedOutcome(failed, geterrcode());
           EndShadow(failed, true);
+          OweHeap(failed->peak_memory_kb, ElapsedMs(failed));
           ReportMemos(failed, true);
           // One that began here has no tie to the query's memory yet.
           if (tracker == nullptr) ReleaseTracker(failed);
@@ -300,10 +302,13 @@ EVERY_STATEMENT void EndHook(QueryDesc* query) {
   // What it reserved is given back when it is free.
   int reservation = tracker->reservation;
   tracker->reservation = kNoReservation;
+  const int64 freed_kb = tracker->peak_memory_kb;
+  const double ran_ms = ElapsedMs(tracker);
   ReleaseTracker(tracker);
   previous_end(query);
-  PoolRelease(reservation);
   FreeEndedPlans(query, ended);
+  GiveBackHeap(freed_kb, ran_ms);
+  PoolRelease(reservation);
 }
 
 }  // namespace
