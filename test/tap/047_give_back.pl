@@ -10,12 +10,12 @@ use QueryShaperNode;
 my $node = new_node('give_back', 'query_shaper.min_cost = 1000', "query_shaper.memory_pool = '512MB'", "work_mem = '256kB'", 'hash_mem_multiplier = 1',
 	'jit = off', 'query_shaper.replan = off', 'query_shaper.shadow = off', 'query_shaper.tick_interval = 5ms');
 $node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION query_shaper; CREATE TABLE notes AS SELECT g AS id, md5(g::text) AS t FROM generate_series(1, 400000) g; ANALYZE notes');
+$node->safe_psql('postgres', 'CREATE EXTENSION query_shaper; CREATE TABLE notes AS SELECT g AS id, md5(g::text) AS t FROM generate_series(1, 300000) g; ANALYZE notes');
 
 my $held_kb = q{SELECT substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM 'RssAnon:\s+(\d+)');};
 my $given_back = q{SELECT value FROM query_shaper.metrics WHERE name = 'heap_given_back_kb_total';};
 # Its sorted rows take tens of MB; it sleeps when it holds them, so that handing them back is little of its time.
-my $large = 'SELECT count(*) + length(pg_sleep(4)::text) FROM (SELECT id, t FROM notes ORDER BY t OFFSET 0) s';
+my $large = 'SELECT count(*) + length(pg_sleep(5)::text) FROM (SELECT id, t FROM notes ORDER BY t OFFSET 0) s';
 my $peak_kb = q{SELECT max(peak_memory_kb) FROM query_shaper.history WHERE query LIKE '%ORDER BY t%';};
 
 sub run_one
@@ -34,14 +34,14 @@ cmp_ok($node->safe_psql('postgres', $peak_kb), '>', 20000, 'it holds tens of MB'
 cmp_ok($kept, '<', 10000, 'which its process does not keep');
 cmp_ok($given, '>', 0, 'and the metrics tell');
 
-($kept, $given, $errors) = run_one('', "$large HAVING 1 / (count(*) - 400000) > 0");
+($kept, $given, $errors) = run_one('', "$large HAVING 1 / (count(*) - 300000) > 0");
 like($errors, qr/division by zero/, 'one that fails');
 cmp_ok($kept, '<', 10000, 'leaves nothing behind either');
 
 (undef, $given) = run_one("SET query_shaper.memory = off;", $large);
 is($given, 0, 'without memory of ours nothing is changed');
 
-my ($short) = $large =~ s/\Qlength(pg_sleep(4)::text)\E/0/r;
+my ($short) = $large =~ s/\Qlength(pg_sleep(5)::text)\E/0/r;
 (undef, $given) = run_one("SET query_shaper.memory_node_max = '1MB';", $short);
 is($given, 0, 'nor where a statement held little');
 

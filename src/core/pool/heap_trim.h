@@ -11,7 +11,7 @@ namespace query_shaper {
 // Per MB that is handed back and faulted in again (measured on a virtual machine: 0.6 to 0.9).
 constexpr double kTrimMsPerMb = 0.8;
 
-// ran_ms: the statement's time; pool_used: share of the pool's memory that is reserved, 0..1.
-bool TrimPays(int64_t freed_kb, double ran_ms, double pool_used);
+// ran_ms: the statement's time; others: share of the pool's memory that is reserved by others, 0..1.
+bool TrimPays(int64_t freed_kb, double ran_ms, double others);
 
 }  // namespace query_shaper

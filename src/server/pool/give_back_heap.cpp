@@ -22,10 +22,11 @@ namespace {
 int64 owed_kb = 0;
 double owed_ran_ms = 0;
 
-double PoolUsed() {
+double ReservedByOthers(int reservation) {
   const PoolAccount& memory = shared_pool->accounts[kPoolMemory];
   const int64 capacity = CapacityOf(memory);
-  return capacity > 0 ? static_cast<double>(ReservedOf(memory)) / static_cast<double>(capacity) : 1;
+  const int64 others = ReservedOf(memory) - PoolHeldKb(reservation);
+  return capacity > 0 ? static_cast<double>(others) / static_cast<double>(capacity) : 1;
 }
 
 // Private resident memory; 0: unknown.
@@ -44,9 +45,9 @@ int64 ResidentKb() {
 
 }  // namespace
 
-void GiveBackHeap(int64 freed_kb, double ran_ms) {
+void GiveBackHeap(int64 freed_kb, double ran_ms, int reservation) {
   if (!Does(settings::memory) || IsParallelWorker() || shared_pool == nullptr ||
-      !TrimPays(freed_kb, ran_ms, PoolUsed()))
+      !TrimPays(freed_kb, ran_ms, ReservedByOthers(reservation)))
     return;
 #ifdef __GLIBC__
   const int64 before = ResidentKb();
@@ -63,7 +64,7 @@ void OweHeap(int64 freed_kb, double ran_ms) {
 
 void GiveBackOwedHeap() {
   if (owed_kb == 0) return;
-  GiveBackHeap(owed_kb, owed_ran_ms);
+  GiveBackHeap(owed_kb, owed_ran_ms, kNoReservation);
   owed_kb = 0;
   owed_ran_ms = 0;
 }

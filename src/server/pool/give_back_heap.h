@@ -5,9 +5,9 @@
 
 namespace query_shaper {
 
-// After the statement's contexts were deleted, before its reservation ends. freed_kb: what its nodes held; ran_ms: its
-// time. Does nothing where that does not pay (core/pool/heap_trim).
-void GiveBackHeap(int64 freed_kb, double ran_ms);
+// After the statement's contexts were deleted, before its reservation (or kNoReservation) ends. freed_kb: what its
+// nodes held; ran_ms: its time. Does nothing where that does not pay (core/pool/heap_trim).
+void GiveBackHeap(int64 freed_kb, double ran_ms, int reservation);
 
 // Of a statement that failed: its contexts are deleted when the transaction is rolled back, which then calls the other.
 void OweHeap(int64 freed_kb, double ran_ms);

@@ -307,7 +307,7 @@ EVERY_STATEMENT void EndHook(QueryDesc* query) {
   ReleaseTracker(tracker);
   previous_end(query);
   FreeEndedPlans(query, ended);
-  GiveBackHeap(freed_kb, ran_ms);
+  GiveBackHeap(freed_kb, ran_ms, reservation);
   PoolRelease(reservation);
 }
 

@@ -15,8 +15,8 @@ BOOST_AUTO_TEST_CASE(long_statements_hand_back_what_they_held) {
 }
 
 BOOST_AUTO_TEST_CASE(more_time_is_spent_where_others_want_the_memory) {
-  BOOST_TEST(!TrimPays(100 * 1024, 2000, 0.4));
-  BOOST_TEST(TrimPays(100 * 1024, 2000, 0.6));
+  BOOST_TEST(!TrimPays(100 * 1024, 2000, 0.1));
+  BOOST_TEST(TrimPays(100 * 1024, 2000, 0.3));
 }
 
 BOOST_AUTO_TEST_CASE(the_cost_is_within_its_share) {
