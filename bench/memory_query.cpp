@@ -53,7 +53,7 @@ class PeakWatch {
 };
 
 struct Measured {
-  double ms = 0, peak_kb = 0, temp_kb = 0;
+  double ms = 1e300, peak_kb = 0, temp_kb = 0;
   uint64_t checksum = 0;
 };
 
@@ -73,30 +73,32 @@ double TempKbOf(Contender* server, const std::function<void()>& work) {
   return TempKb(server) - before;
 }
 
-// Best of some runs: what disturbs only adds.
+// One run more, of which the best counts: what disturbs only adds.
+void MeasureOnce(Contender* server, const Options& options, const std::string& work_mem, const std::string& sql,
+                 double timeout_ms, Measured* best) {
+  pqxx::connection connection(server->cluster().Connection("memory"));
+  const Answer ready = RunScript(
+      &connection,
+      {"SET work_mem = '" + work_mem + "'", "SET max_parallel_workers_per_gather = 0", "SET jit = off",
+       "SET statement_timeout = " + std::to_string(static_cast<long>(timeout_ms)), "SELECT count(*) FROM pg_class"});
+  if (!ready.ended()) throw std::runtime_error("could not prepare: " + ready.message);
+  const int pid = connection.backendpid();
+  const double base_kb = PrivateKb(pid), cpu_before = ProcessCpuMs(pid), before = NowMs();
+  PeakWatch watch(pid);
+  const Answer answer = RunScript(&connection, {sql});
+  const double wall_ms = NowMs() - before;
+  const double peak_kb = watch.Stop() - base_kb;
+  const double ms = options.Text("clock", "wall") == "cpu" ? ProcessCpuMs(pid) - cpu_before : wall_ms;
+  if (!answer.ended()) throw std::runtime_error("statement failed: " + answer.message);
+  best->checksum = answer.checksum;
+  best->peak_kb = std::max(best->peak_kb, peak_kb);
+  best->ms = std::min(best->ms, ms);
+}
+
 Measured Measure(Contender* server, const Options& options, const std::string& work_mem, const std::string& sql,
                  int repeats, double timeout_ms) {
   Measured best;
-  best.ms = 1e300;
-  for (int i = 0; i < repeats; i++) {
-    pqxx::connection connection(server->cluster().Connection("memory"));
-    const Answer ready = RunScript(
-        &connection,
-        {"SET work_mem = '" + work_mem + "'", "SET max_parallel_workers_per_gather = 0", "SET jit = off",
-         "SET statement_timeout = " + std::to_string(static_cast<long>(timeout_ms)), "SELECT count(*) FROM pg_class"});
-    if (!ready.ended()) throw std::runtime_error("could not prepare: " + ready.message);
-    const int pid = connection.backendpid();
-    const double base_kb = PrivateKb(pid), cpu_before = ProcessCpuMs(pid), before = NowMs();
-    PeakWatch watch(pid);
-    const Answer answer = RunScript(&connection, {sql});
-    const double wall_ms = NowMs() - before;
-    const double peak_kb = watch.Stop() - base_kb;
-    const double ms = options.Text("clock", "wall") == "cpu" ? ProcessCpuMs(pid) - cpu_before : wall_ms;
-    if (!answer.ended()) throw std::runtime_error("statement failed: " + answer.message);
-    best.checksum = answer.checksum;
-    best.peak_kb = std::max(best.peak_kb, peak_kb);
-    best.ms = std::min(best.ms, ms);
-  }
+  for (int i = 0; i < repeats; i++) MeasureOnce(server, options, work_mem, sql, timeout_ms, &best);
   return best;
 }
 
@@ -139,28 +141,42 @@ Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
     limit_mb = need_kb / 1024 + spare_mb;
   }
   Measured low, high, first, learned;
-  auto with = [&](bool shaped, auto work) {
-    if (pressed) {
-      Pressed place(options, shaped ? "ours" : "stock", shaped, data, timeout_ms, limit_mb, disk_mb, settings);
-      work(&place.server);
-    } else {
-      Contender server(options, shaped ? "ours" : "stock", shaped, data, {"memory"}, timeout_ms, settings);
-      server.Warm();
-      work(&server);
-    }
+  const auto stock_runs = [&](Contender* stock) {
+    MeasureOnce(stock, options, "4MB", kSingle, timeout_ms, &low);
+    MeasureOnce(stock, options, "1GB", kSingle, timeout_ms, &high);
   };
-  with(false, [&](Contender* stock) {
-    low = Measure(stock, options, "4MB", kSingle, repeats, timeout_ms);
-    high = Measure(stock, options, "1GB", kSingle, repeats, timeout_ms);
-  });
-  // A claim gets half of the pool at most.
-  const long pool_mb = static_cast<long>(share * high.peak_kb / 1024);
-  settings.push_back("query_shaper.memory_pool = '" + std::to_string(2 * pool_mb) + "MB'");
-  with(true, [&](Contender* ours) {
+  const auto first_run = [&](Contender* ours) {
     first = Measure(ours, options, "4MB", kSingle, 1, timeout_ms);
     ours->Ask("memory", "SELECT query_shaper.flush()");
-    learned = Measure(ours, options, "4MB", kSingle, repeats, timeout_ms);
-  });
+  };
+  const auto learned_run = [&](Contender* ours) { MeasureOnce(ours, options, "4MB", kSingle, timeout_ms, &learned); };
+  // A claim gets half of the pool at most.
+  const auto pool = [&] {
+    const long pool_mb = static_cast<long>(share * high.peak_kb / 1024);
+    return "query_shaper.memory_pool = '" + std::to_string(2 * pool_mb) + "MB'";
+  };
+  if (pressed) {
+    {
+      Pressed place(options, "stock", false, data, timeout_ms, limit_mb, disk_mb, settings);
+      for (int i = 0; i < repeats; i++) stock_runs(&place.server);
+    }
+    settings.push_back(pool());
+    Pressed place(options, "ours", true, data, timeout_ms, limit_mb, disk_mb, settings);
+    first_run(&place.server);
+    for (int i = 0; i < repeats; i++) learned_run(&place.server);
+  } else {
+    Contender stock(options, "stock", false, data, {"memory"}, timeout_ms, settings);
+    stock.Warm();
+    stock_runs(&stock);
+    settings.push_back(pool());
+    Contender ours(options, "ours", true, data, {"memory"}, timeout_ms, settings);
+    ours.Warm();
+    first_run(&ours);
+    for (int i = 0; i < repeats; i++) {
+      stock_runs(&stock);
+      learned_run(&ours);
+    }
+  }
   const double gain = (low.ms - learned.ms) / (low.ms - high.ms);
   std::printf(
       "  single%s: work_mem 4MB %.0f ms, %.0f MB; 1GB %.0f ms, %.0f MB; ours first %.0f ms, %.0f MB; later %.0f ms, "
