@@ -5,7 +5,9 @@
 #include <stdexcept>
 
 extern "C" {
+#include "postmaster/interrupt.h"
 #include "storage/latch.h"
+#include "utils/guc.h"
 #include "utils/wait_event.h"
 }
 
@@ -35,6 +37,9 @@ void FaultPoint(const char* name) {
     CHECK_FOR_INTERRUPTS();
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100L, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
+    if (!ConfigReloadPending) continue;
+    ConfigReloadPending = false;
+    ProcessConfigFile(PGC_SIGHUP);
   }
 }
 

@@ -71,6 +71,24 @@ ok($node->poll_query_until('postgres',
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'query_shaper learner'"),
 	'training keeps no learner alive');
 
+# A learner that has ended since it was last needed is started again for a training alone.
+{
+	local $ENV{PGOPTIONS} = '-c query_shaper.mode=off';    # what looks must not give it work
+	my $no_learner = "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'query_shaper learner'";
+	$node->safe_psql('postgres', q{ALTER SYSTEM SET query_shaper.fault = 'ask-for-training:wait'});
+	$node->reload;
+	ok($node->poll_query_until('postgres', q{SELECT current_setting('query_shaper.fault') <> ''}), 'a fault is set');
+	my ($session) = begin_statement($node, 'SELECT query_shaper.train()', "SET statement_timeout = '60s'");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ 'train' AND wait_event = 'Extension' AND pid <> pg_backend_pid()"),
+		'a training is about to be asked for');
+	ok($node->poll_query_until('postgres', $no_learner), 'the learner has ended');
+	$node->safe_psql('postgres', 'ALTER SYSTEM RESET query_shaper.fault');
+	$node->reload;
+	like($session->query_until(qr/over/, "\\echo over\n"), qr/over/, 'it is asked for');
+	$session->quit;
+	is(log_count($node, qr/canceling statement due to statement timeout/), 0, 'and does not wait for ever');
+}
+
 # What is stored is what was in use.
 flush($node, 'postgres');
 my $version = version($node);

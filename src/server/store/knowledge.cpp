@@ -378,6 +378,7 @@ void TrainNow() {
   if (slot == nullptr) RaiseNoSlot();
   if (failure[0] != '\0')
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not train"), errdetail_internal("%s", failure)));
+  pg::FaultPoint("ask-for-training");
   WaitForLearner(slot, &slot->trainings_asked, &slot->trainings_done);
 }
 

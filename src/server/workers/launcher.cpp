@@ -149,7 +149,8 @@ bool Due(DatabaseSlot* slot) {
   if (slot->state != DatabaseState::kLoaded) return false;
   return slot->reload || slot->refresh || pg_atomic_read_u32(&slot->pending) > 0 ||
          pg_atomic_read_u32(&slot->row_changes) != pg_atomic_read_u32(&slot->row_changes_done) ||
-         pg_atomic_read_u32(&slot->flush_requests) != pg_atomic_read_u32(&slot->flushes_done);
+         pg_atomic_read_u32(&slot->flush_requests) != pg_atomic_read_u32(&slot->flushes_done) ||
+         pg_atomic_read_u32(&slot->trainings_asked) != pg_atomic_read_u32(&slot->trainings_done);
 }
 
 // Starts what is due; tells whether something has to be looked at again soon.
