@@ -203,7 +203,7 @@ class Replay {
     plan.command = run.start.command;
     std::copy(run.plan.begin(), run.plan.end(), plan.nodes);
     const std::string query = std::to_string(run.start.query_id);
-    const Estimate estimate = database->Predict(query, run.start.fingerprint, run.start.features);
+    const Estimate estimate = database->Predict(query, run.start.fingerprint, run.start.features, run.start.at_s);
     auto progress = std::make_unique<Progress>();
     const Pace* pace = database->PaceOf(query, run.start.fingerprint);
     progress->Begin(plan, estimate, pace, &database->models().band);

@@ -121,7 +121,7 @@ class Errors {
 };
 
 Estimate Predict(const ReplayedDatabase& database, const Run& run) {
-  return database.Predict(run.query, run.fingerprint, run.features, &run.sequence);
+  return database.Predict(run.query, run.fingerprint, run.features, run.at_s, &run.sequence);
 }
 
 void Learn(const Run& run, const Estimate& made, ReplayedDatabase* database) {
@@ -192,7 +192,7 @@ void ReplayFolds(const std::vector<Run>& runs) {
       sequence_us += MicrosecondsSince(start);
       ++asked;
       const Estimate made = Predict(database, run);
-      const Estimate without = database.Predict(run.query, run.fingerprint, run.features);
+      const Estimate without = database.Predict(run.query, run.fingerprint, run.features, run.at_s);
       for (const Target t : kTold) {
         const double actual = run.actual.targets[t] + 1;
         const auto add = [&](const char* name, double value) {

@@ -28,12 +28,12 @@ class ReplayedDatabase {
         learned_(other.learned_) {}
 
   // sequence: the plan as the recurrent member reads it, null to leave it out.
-  Estimate Predict(const std::string& query, uint64_t fingerprint, const FeatureVector& features,
+  Estimate Predict(const std::string& query, uint64_t fingerprint, const FeatureVector& features, double at_s,
                    const PlanSequence* sequence = nullptr) const {
     SequenceAnswer answer;
     if (sequence != nullptr) AnswerSequence(recurrent_->published, *sequence, &answer);
-    return query_shaper::Predict(features, Exact(query, fingerprint), Shape(fingerprint), *models_, Exact(query, 0),
-                                 &answer);
+    return query_shaper::Predict(features, Exact(query, fingerprint), Shape(fingerprint), *models_, at_s,
+                                 Exact(query, 0), &answer);
   }
 
   void Learn(const std::string& query, uint64_t fingerprint, const FeatureVector& features, const Estimate& made,

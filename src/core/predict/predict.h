@@ -1,7 +1,8 @@
 // Predicts what a statement will take before it runs, and learns from what it took: plain structs in, plain structs
 // out.
 //
-// Four models answer on a log scale, target by target, and a blend weighs them by their recent prequential error:
+// Four models answer on a log scale, target by target, and a blend weighs them by their recent prequential error, the
+// cache against the others together:
 //   cache   the statement's own history: decayed mean of the outcome, moved along cost and operator work by a small
 //           ridge regression per profile
 //   linear  Bayesian ridge regression over the feature vector (Bishop 2006, 3.3), for the unseen; it learns the
@@ -17,6 +18,7 @@
 #include <type_traits>
 
 #include "core/plan/features.h"
+#include "core/predict/load_level.h"
 #include "core/predict/pace.h"
 
 namespace query_shaper {
@@ -58,7 +60,7 @@ struct Estimate {
                                           {-1, -1, -1, -1, -1, -1, -1}};
   float model_weight[kModels][kTargets] = {};
   Origin origin = Origin::kLinear;  // the member that weighs most, or kBlend when none weighs above 0.8
-  double log_load = 0;              // what the load of the server's last minute adds to log time
+  LoadShare load;                   // what the server's load of this moment adds to log time
   double seen = 0;                  // decayed number of earlier runs of the statement
 };
 static_assert(std::is_trivially_copyable_v<Estimate>);
@@ -83,7 +85,6 @@ struct Profile {
   double last_seen_s = 0;        // seconds since the epoch
   double mean[kTargets] = {};    // of log(time) and of log1p(other targets)
   double square[kTargets] = {};  // decayed sum of squared deviations
-  double error[kModels] = {};    // decayed mean |log2 q-error| of each member's time on this statement
   // Ridge regression of log time on kRegressors quantities known before the run, all decayed like the mean.
   double regressor_mean[kRegressors] = {};
   double regressor_square[kRegressors * kRegressors] = {};  // co-moments, full
@@ -137,14 +138,16 @@ struct Models {
   ErrorStats errors[kModels + 1][kTargets];  // members, then the blend
   double blend_weight[2][kModels] = {};      // of time; context 0 neither statement nor plan seen, 1 seen; sums to 1
   double member_square[2][kTargets][kModels] = {};  // decayed mean squared error of the log, same contexts; 0 none yet
+  // Of the log, decayed: squared error of the cache, of the other members together, and their product. By whose
+  // history the cache speaks from: 0 another statement's, else by times seen as below. 0 none yet.
+  double cache_moments[kTargets][4][3] = {};
   // Of the blend, by times seen: 0, 1 (or only the plan's shape), 2-4, more.
   double blend_square[kTargets][4] = {};
-  // Decayed mean of log(actual / predicted) over the last outcomes of known statements: how loaded the server is now.
-  double load_level = 0;
-  double load_at_s = 0;
+  LoadLevel load;
   // Half width of the 90 % interval of time in standard deviations by times seen (0, 1, 2-4, more), moved to where it
-  // covers 90 % (Gibbs and Candes 2021).
-  float interval_z[4] = {1.64f, 1.64f, 1.64f, 1.64f};
+  // covers 90 % (Gibbs and Candes 2021). Errors of what was seen have long tails: most lie closer than their mean
+  // square says.
+  float interval_z[4] = {1.64f, 1.5f, 1.4f, 1.5f};
   // Of the other targets each side by itself, moved to where 6.5 % lie below (0), 3.5 % above (1).
   float target_z[2][kTargets][4];
   BandScale band;
@@ -157,15 +160,16 @@ void InitModels(Models* models);
 // exact: this statement with this plan; shape: the same plan under any statement; statement: this statement under any
 // plan, which speaks where the plan is new; each may be null.
 // models may be freshly initialised. Always answers; every figure is finite and >= 0, low <= value <= high.
+// now_s: seconds since the epoch, as in Learn().
 // sequence: the recurrent member's answer, null where it was not asked.
 Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                 const Profile* statement = nullptr, const SequenceAnswer* sequence = nullptr);
+                 double now_s, const Profile* statement = nullptr, const SequenceAnswer* sequence = nullptr);
 
 // What the members weigh for a statement of no particular history; sum to 1. sequence: that member answers.
 void TypicalWeights(const Models& models, Target target, bool seen, bool sequence, double* weights);
 
-// Whether an answer of the sequence member would weigh anything; seen: the statement or its plan has a history.
-bool SequenceWeighs(const Models& models, bool seen);
+// Whether an answer of the sequence member would weigh anything beside these profiles, which may be null.
+bool SequenceWeighs(const Models& models, const Profile* exact, const Profile* shape);
 
 // Adds the sequence member's answer to an estimate that was made without it, so that it is scored like the others.
 void AddAnswer(const SequenceAnswer& sequence, Estimate* made);

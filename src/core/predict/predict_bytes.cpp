@@ -10,13 +10,13 @@ namespace {
 constexpr uint32_t kProfileMagic = 0x46505351;  // "QSPF"
 constexpr uint32_t kModelsMagic = 0x4c4d5351;   // "QSML"
 // Grows with every change of the layouts below, of the features or of the regressors.
-constexpr uint32_t kProfileVersion = 2;
-constexpr uint32_t kModelsVersion = 2;
+constexpr uint32_t kProfileVersion = 3;
+constexpr uint32_t kModelsVersion = 3;
 
 // A field that is added must be stored too, under a new version: these fail until that is done.
 static_assert(sizeof(Pace) == sizeof(float) * (2 + 2 * kMaxPipelines + 3 * kPaceNodes + kCurvePoints + 1));
 static_assert(offsetof(Profile, pace) ==
-              sizeof(double) * (5 + 6 * kTargets + 2 * kRegressors + kRegressors * kRegressors + kModels));
+              sizeof(double) * (5 + 6 * kTargets + 2 * kRegressors + kRegressors * kRegressors));
 
 [[noreturn]] void Corrupt() { throw Error(Fault::kCorruptModel, "stored model holds a number out of its range"); }
 
@@ -65,7 +65,6 @@ void Fields(Direction io, P& profile) {
   io.Number(profile.base_mean);
   io.Number(profile.base_square);
   io.Number(profile.base_cross);
-  io.Number(profile.error);
   io.Number(profile.blend_square);
   io.Number(profile.blend_weight);
   io.Number(profile.drift);
@@ -106,9 +105,14 @@ void ModelFields(Direction io, M& models) {
   }
   io.Number(models.blend_weight);
   io.Number(models.member_square);
+  io.Number(models.cache_moments);
   io.Number(models.blend_square);
-  io.Number(models.load_level);
-  io.Number(models.load_at_s);
+  io.Number(models.load.level);
+  io.Number(models.load.variance);
+  io.Number(models.load.covariance);
+  io.Number(models.load.at_s);
+  io.Number(models.load.told_square);
+  io.Number(models.load.told_error);
   io.Number(models.interval_z);
   io.Number(models.target_z);
   io.Number(models.band.z80);
@@ -137,6 +141,9 @@ void Validate(const Models& models) {
       for (const float count : stats.buckets) Require(count >= 0);
     }
   }
+  for (const auto& target : models.cache_moments)
+    for (const auto& moments : target) Require(moments[0] >= 0 && moments[1] >= 0);
+  for (int w = 0; w < kLoadWaves; ++w) Require(models.load.variance[w] >= 0 && models.load.told_square[w] >= 0);
   for (const float z : models.interval_z) Require(z > 0);
   for (const auto& side : models.target_z)
     for (const auto& target : side)

@@ -24,22 +24,9 @@ int Bucket(double seen, bool cache_answers) { return cache_answers ? std::max(Se
 // Shares of outcomes outside the interval of a target. What is granted by the upper end must not fall short often.
 constexpr double kBelowShare = 0.065;
 constexpr double kAboveShare = 0.035;
-constexpr double kLoadGain = 0.1;
-constexpr double kLoadHalfLife_s = 60;
-constexpr double kLoadLimit = 1;  // log: a factor of e either way
-
-// Follows the load of the server: what all known statements have in common in their latest errors.
-void FollowLoad(const Estimate& made, double y, double believed, double now_s, Models* models) {
-  double level = std::clamp(Finite(models->load_level, 0), -kLoadLimit, kLoadLimit);
-  const double age_s = now_s - models->load_at_s;
-  if (age_s > 0) level *= std::exp2(-std::min(age_s / kLoadHalfLife_s, 1000.0));
-  if (made.seen >= 1.5) {
-    const double unexplained = y - (believed - Finite(made.log_load, 0));
-    level += kLoadGain * (std::clamp(unexplained, -kLoadLimit, kLoadLimit) - level);
-  }
-  models->load_level = Finite(level, 0);
-  models->load_at_s = Finite(now_s, 0);
-}
+// Of the load that was told, what histories are kept free of. The rest lets what lasts into them.
+constexpr double kLoadApart = 0.7;
+constexpr int kTypicalHistory = 2;  // a statement that ran two to four times
 
 // The profile that speaks for the cache: the statement's own, else the plan shape's.
 const Profile* Speaker(const Profile* exact, const Profile* shape) {
@@ -122,6 +109,7 @@ void ScoreTarget(Target target, const Estimate& made, const Actual& outcome, int
     Follow(std::min(off * off, 9.0), PriorSquare(context, target, m), kGain,
            &models->member_square[context][target][m]);
   }
+  ScoreCache(made, target, y, target == kTimeMs ? Finite(made.load.told, 0) : 0, models);
   const double off = y - ToLog(target, made.targets[target].value);
   Score(std::fabs(off) / kLn2, &models->errors[kModels][target]);
   Follow(std::min(off * off, 9.0), PriorBlendSquare(target, bucket), kGain, &models->blend_square[target][bucket]);
@@ -140,11 +128,6 @@ void LearnInto(const Regressors& regressors, const Estimate& made, const Actual&
   if (own) {
     profile->blend_weight *= keep;
     const double error = y - ToLog(kTimeMs, made.targets[kTimeMs].value);
-    for (int m = 0; m < kModels; ++m) {
-      if (!(made.model_ms[m] >= 0)) continue;
-      const double off = std::fabs(y - ToLog(kTimeMs, made.model_ms[m])) / kLn2;
-      profile->error[m] = profile->error[m] > 0 ? 0.8 * profile->error[m] + 0.2 * off : std::max(off, 1e-6);
-    }
     // The first guess was made without this history; it says nothing about the guesses to come.
     if (made.seen >= 0.5) {
       const double gain = std::max(1 / (profile->blend_weight + 1), 0.08);
@@ -155,6 +138,20 @@ void LearnInto(const Regressors& regressors, const Estimate& made, const Actual&
   LearnProfile(regressors, actual, keep, profile);
   LearnPace(pace, keep, &profile->pace);
   profile->last_seen_s = now_s;
+}
+
+// What the members weigh beside a history of this bucket. sequence: that member answers.
+void WeighAll(const Models& models, Target target, bool seen, int history, bool sequence, double* weights) {
+  const int context = seen ? 1 : 0;
+  Member members[kModels];
+  double square[kModels];
+  for (int m = 0; m < kModels; ++m) {
+    const Origin origin = static_cast<Origin>(m);
+    members[m].answers = (origin != Origin::kCache || seen) && (origin != Origin::kOnline || target == kTimeMs) &&
+                         (origin != Origin::kSequence || sequence);
+    square[m] = RecentSquare(models.member_square[context][target][m], PriorSquare(context, target, m));
+  }
+  WeighMembers(models, target, history, members, square, weights);
 }
 
 }  // namespace
@@ -187,20 +184,12 @@ void InitModels(Models* models) {
   InitRates(&models->online);
   for (auto& side : models->target_z)
     for (auto& target : side) std::fill(target, target + 4, 1.64f);
-  for (int context = 0; context < 2; ++context) {
-    Member all[kModels];
-    double square[kModels];
-    for (int m = 0; m < kModels; ++m) {
-      all[m].answers =
-          m != static_cast<int>(Origin::kSequence) && (context == 1 || m != static_cast<int>(Origin::kCache));
-      square[m] = PriorSquare(context, kTimeMs, m);
-    }
-    WeighMembers(all, square, models->blend_weight[context]);
-  }
+  for (int context = 0; context < 2; ++context)
+    TypicalWeights(*models, kTimeMs, context == 1, false, models->blend_weight[context]);
 }
 
 Estimate Predict(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                 const Profile* statement, const SequenceAnswer* sequence) {
+                 double now_s, const Profile* statement, const SequenceAnswer* sequence) {
   Estimate estimate;
   const Profile* speaker = Speaker(exact, shape);
   const bool own = speaker != nullptr && speaker == exact;
@@ -230,8 +219,8 @@ Estimate Predict(const FeatureVector& features, const Profile* exact, const Prof
     log += trust * (told - log);
     variance *= 1 - kIndependence * trust;
   }
-  estimate.log_load = std::clamp(Finite(models.load_level, 0), -kLoadLimit, kLoadLimit);
-  log = std::clamp(Finite(log, 0) + estimate.log_load, std::log(kMinTimeMs), kMaxLog);
+  estimate.load = PredictLoad(models.load, now_s, FromLog(kTimeMs, log));
+  log = std::clamp(Finite(log, 0) + estimate.load.told, std::log(kMinTimeMs), kMaxLog);
   estimate.log_sd = std::sqrt(std::clamp(Finite(variance, 1), 1e-4, 25.0));
   const double half_width = models.interval_z[bucket] * estimate.log_sd;
   estimate.targets[kTimeMs] = Interval(kTimeMs, log, half_width, half_width);
@@ -272,14 +261,12 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
   const int bucket = Bucket(made.seen, made.model_ms[static_cast<int>(Origin::kCache)] >= 0);
   const int context = bucket > 0 ? 1 : 0;
   for (int t = 0; t < kTargets; ++t) ScoreTarget(static_cast<Target>(t), made, outcome, bucket, context, models);
-  Member members[kModels];
-  double square[kModels];
-  for (int m = 0; m < kModels; ++m) {
-    members[m].answers = made.model_ms[m] >= 0;
-    square[m] = RecentSquare(models->member_square[context][kTimeMs][m], PriorSquare(context, kTimeMs, m));
-  }
-  WeighMembers(members, square, models->blend_weight[context]);
-  FollowLoad(made, y, believed, now_s, models);
+  TypicalWeights(*models, kTimeMs, context == 1, made.model_ms[static_cast<int>(Origin::kSequence)] >= 0,
+                 models->blend_weight[context]);
+  const double load = Finite(made.load.told, 0);
+  if (made.seen >= 1.5)
+    FollowLoad(y - (believed - load), made.log_sd * made.log_sd, made.load, outcome.targets[kTimeMs], now_s,
+               &models->load);
 
   const Quantity& time = made.targets[kTimeMs];
   const double ms = outcome.targets[kTimeMs];
@@ -290,8 +277,10 @@ void Learn(const FeatureVector& features, const Estimate& made, const Actual& ac
   }
   LearnBand(pace, made.seen >= 0.5, &models->band);
 
-  if (exact != nullptr) LearnInto(regressors, made, outcome, pace, now_s, half_life_s, true, exact);
-  if (shape != nullptr) LearnInto(regressors, made, outcome, pace, now_s, half_life_s, false, shape);
+  Actual calm = outcome;
+  calm.targets[kTimeMs] *= std::exp(-kLoadApart * load);
+  if (exact != nullptr) LearnInto(regressors, made, calm, pace, now_s, half_life_s, true, exact);
+  if (shape != nullptr) LearnInto(regressors, made, calm, pace, now_s, half_life_s, false, shape);
 
   // Repeats of one statement share its error: only their first runs speak for other statements.
   const double repeats = std::max(Finite(made.seen, 0), 0.0);
@@ -323,22 +312,16 @@ void Train(Models* models, int64_t now_s) {
 }
 
 void TypicalWeights(const Models& models, Target target, bool seen, bool sequence, double* weights) {
-  const int context = seen ? 1 : 0;
-  Member members[kModels];
-  double square[kModels];
-  for (int m = 0; m < kModels; ++m) {
-    const Origin origin = static_cast<Origin>(m);
-    members[m].answers = (origin != Origin::kCache || seen) && (origin != Origin::kOnline || target == kTimeMs) &&
-                         (origin != Origin::kSequence || sequence);
-    square[m] = RecentSquare(models.member_square[context][target][m], PriorSquare(context, target, m));
-  }
-  WeighMembers(members, square, weights);
+  WeighAll(models, target, seen, kTypicalHistory, sequence, weights);
 }
 
-bool SequenceWeighs(const Models& models, bool seen) {
+bool SequenceWeighs(const Models& models, const Profile* exact, const Profile* shape) {
+  const Profile* const speaker = Speaker(exact, shape);
+  const bool own = speaker != nullptr && speaker == exact;
+  const int history = HistoryBucket(own ? exact->weight : 0, own);
   double weights[kModels];
   for (int t = 0; t < kTargets; ++t) {
-    TypicalWeights(models, static_cast<Target>(t), seen, true, weights);
+    WeighAll(models, static_cast<Target>(t), speaker != nullptr, history, true, weights);
     if (weights[static_cast<int>(Origin::kSequence)] > 0) return true;
   }
   return false;

@@ -70,13 +70,13 @@ bool Wanted(const DatabaseSlot* slot) {
 }
 
 bool PredictQuietly(const FeatureVector& features, const Profile* exact, const Profile* shape, const Models& models,
-                    const Profile* statement, const DatabaseSlot* slot, const SequenceQuestion& question,
+                    double now_s, const Profile* statement, const DatabaseSlot* slot, const SequenceQuestion& question,
                     Estimate* estimate, char* failure, Size failure_bytes) noexcept {
   return pg::Quietly(failure, failure_bytes, [&] {
     pg::FaultPoint("predict");
     SequenceAnswer sequence;
     const bool asked = AskSequence(slot, question, exact, shape, &sequence);
-    *estimate = Predict(features, exact, shape, models, statement, asked ? &sequence : nullptr);
+    *estimate = Predict(features, exact, shape, models, now_s, statement, asked ? &sequence : nullptr);
   });
 }
 
@@ -227,6 +227,7 @@ bool OutcomesWanted() {
 void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVector& features,
                       const SequenceQuestion& question, Estimate* estimate, Pace* pace, bool* has_pace, BandScale* band,
                       double* seconds_since_last_run) {
+  const double now_s = EpochSeconds(GetCurrentTimestamp());
   char failure[256] = "";
   bool predicted;
   *has_pace = false;
@@ -241,7 +242,7 @@ void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVecto
     const Models& models = slot != nullptr ? slot->models : ColdModels();
     predicted = PredictQuietly(
         features, exact != nullptr ? &exact->profile : nullptr, shape != nullptr ? &shape->profile : nullptr, models,
-        statement != nullptr ? &statement->profile : nullptr, slot, question, estimate, failure, sizeof failure);
+        now_s, statement != nullptr ? &statement->profile : nullptr, slot, question, estimate, failure, sizeof failure);
     if (pace != nullptr) {
       for (const ProfileEntry* entry : {exact, shape}) {
         if (*has_pace || entry == nullptr || !(entry->profile.pace.weight > 0)) continue;
@@ -258,8 +259,8 @@ void PredictStatement(int64_t query_id, uint64_t fingerprint, const FeatureVecto
     }
     LWLockRelease(shared->lock);
   } else {
-    predicted = PredictQuietly(features, nullptr, nullptr, ColdModels(), nullptr, nullptr, question, estimate, failure,
-                               sizeof failure);
+    predicted = PredictQuietly(features, nullptr, nullptr, ColdModels(), now_s, nullptr, nullptr, question, estimate,
+                               failure, sizeof failure);
     if (band != nullptr) *band = ColdModels().band;
   }
   if (!predicted) {

@@ -62,8 +62,8 @@ bool AskSequence(const DatabaseSlot* slot, const SequenceQuestion& question, con
   answer->answers = false;
   if (slot == nullptr || question.plan == nullptr) return false;
   const SequenceSlot* const sequence = SequenceOf(slot);
-  const bool seen = (exact != nullptr && exact->weight > 0) || (shape != nullptr && shape->weight > 0);
-  if (sequence->published.version == 0 || (!question.always && !SequenceWeighs(slot->models, seen))) return false;
+  if (sequence->published.version == 0 || (!question.always && !SequenceWeighs(slot->models, exact, shape)))
+    return false;
   PlanSequence steps;
   Moment moment;
   moment.work_mem_kb = question.work_mem_kb;

@@ -69,7 +69,9 @@ bool LearnQuietly(OutcomeRecord* record, Profile* exact, Profile* shape, Profile
                   const SequenceAnswer& sequence, char* failure, Size failure_bytes) noexcept {
   return pg::Quietly(failure, failure_bytes, [&] {
     pg::FaultPoint("learn");
-    if (!record->predicted) record->made = Predict(record->features, exact, shape, *models, statement, &sequence);
+    if (!record->predicted)
+      record->made =
+          Predict(record->features, exact, shape, *models, EpochSeconds(record->started), statement, &sequence);
     // Where it weighs nothing it was not asked before the run, and is scored all the same.
     if (record->made.model_ms[static_cast<int>(Origin::kSequence)] < 0) AddAnswer(sequence, &record->made);
     Learn(record->features, record->made, record->actual, record->pace, EpochSeconds(record->finished),

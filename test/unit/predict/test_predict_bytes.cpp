@@ -25,7 +25,7 @@ void Teach(Models* models, Profile* profile) {
   pace.pipeline_work[0] = pace.pipeline_work[1] = 4;
   for (int i = 0; i < 50; ++i) {
     const MadeRun run = MakeRun(i % 6, 1 + i % 3, 1, 0.1, &random);
-    const Estimate made = Predict(run.features, profile, nullptr, *models);
+    const Estimate made = Predict(run.features, profile, nullptr, *models, 1e9 + i);
     Learn(run.features, made, run.actual, pace, 1e9 + i, kHalfLife, profile, nullptr, models);
   }
   Train(models, 1234567890);
@@ -69,8 +69,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_stored_predicts_the_same, Taught) {
   std::mt19937 random(1);
   for (int kind = 0; kind < 6; ++kind) {
     const MadeRun run = MakeRun(kind, 2, 1, 0, &random);
-    const Estimate a = Predict(run.features, &profile, nullptr, *models);
-    const Estimate b = Predict(run.features, &other_profile, nullptr, *other);
+    const Estimate a = Predict(run.features, &profile, nullptr, *models, 1e9 + 50);
+    const Estimate b = Predict(run.features, &other_profile, nullptr, *other, 1e9 + 50);
     // Only the lower triangles of the matrices are stored, so the last bits of what rests on them may differ.
     for (int t = 0; t < kTargets; ++t) {
       BOOST_CHECK_CLOSE(a.targets[t].value + 1, b.targets[t].value + 1, 1e-9);

@@ -21,12 +21,15 @@ struct Server {
 
   Server() { InitModels(models.get()); }
 
+  // What a short statement would be told now.
+  double Load() const { return PredictLoad(models->load, now_s, 10).told; }
+
   double Scale() { return std::exp(std::uniform_real_distribution<double>(-1.5, 1.5)(random)); }
 
   // Predicts and learns one run; returns the estimate made before.
   Estimate Run(int kind, double scale, double speed, double noise, Actual* actual = nullptr) {
     const MadeRun run = MakeRun(kind, scale, speed, noise, &random);
-    const Estimate made = Predict(run.features, &profiles[kind], nullptr, *models);
+    const Estimate made = Predict(run.features, &profiles[kind], nullptr, *models, now_s);
     Learn(run.features, made, run.actual, PaceSample{}, now_s += step_s, kHalfLife, &profiles[kind], nullptr,
           models.get());
     Train(models.get(), static_cast<int64_t>(now_s));
@@ -62,7 +65,7 @@ BOOST_AUTO_TEST_SUITE(predictor)
 BOOST_AUTO_TEST_CASE(a_server_that_has_seen_nothing_answers_from_the_plan) {
   Server server;
   const MadeRun run = MakeRun(1, 1, 1, 0, &server.random);
-  const Estimate estimate = Predict(run.features, nullptr, nullptr, *server.models);
+  const Estimate estimate = Predict(run.features, nullptr, nullptr, *server.models, server.now_s);
   CheckSane(estimate);
   BOOST_TEST(estimate.seen == 0);
   BOOST_TEST(estimate.model_ms[0] == -1);
@@ -92,7 +95,7 @@ BOOST_AUTO_TEST_CASE(an_unseen_plan_is_predicted_from_the_others) {
     std::vector<double> errors;
     for (int i = 0; i < 30; ++i) {
       const MadeRun run = MakeRun(left_out, server.Scale(), 0.2, 0, &server.random);
-      const Estimate made = Predict(run.features, nullptr, nullptr, *server.models);
+      const Estimate made = Predict(run.features, nullptr, nullptr, *server.models, server.now_s);
       errors.push_back(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]));
     }
     BOOST_TEST(Quantile(errors, 0.5) < 3, "kind " << left_out << ": " << Quantile(errors, 0.5));
@@ -109,15 +112,15 @@ BOOST_AUTO_TEST_CASE(a_statement_under_a_new_plan_is_predicted_from_its_other_pl
     LearnStatement(run.features, run.actual, server.now_s += 10, kHalfLife, &statement);
   }
   MadeRun run = MakeRun(1, 1.2, 0.1, 0, &server.random);
-  const Estimate without = Predict(run.features, nullptr, nullptr, *server.models);
-  const Estimate with = Predict(run.features, nullptr, nullptr, *server.models, &statement);
+  const Estimate without = Predict(run.features, nullptr, nullptr, *server.models, server.now_s);
+  const Estimate with = Predict(run.features, nullptr, nullptr, *server.models, server.now_s, &statement);
   CheckSane(with);
   const double actual = run.actual.targets[kTimeMs];
   BOOST_TEST(QError(with.targets[kTimeMs].value, actual) < 0.7 * QError(without.targets[kTimeMs].value, actual));
   BOOST_TEST(with.log_sd < without.log_sd);
   // A plan with a history of its own speaks for itself.
-  const Estimate own = Predict(run.features, &server.profiles[1], nullptr, *server.models, &statement);
-  const Estimate alone = Predict(run.features, &server.profiles[1], nullptr, *server.models);
+  const Estimate own = Predict(run.features, &server.profiles[1], nullptr, *server.models, server.now_s, &statement);
+  const Estimate alone = Predict(run.features, &server.profiles[1], nullptr, *server.models, server.now_s);
   BOOST_TEST(own.targets[kTimeMs].value == alone.targets[kTimeMs].value);
   run.actual.complete = false;
   const double weight = statement.weight;
@@ -158,18 +161,74 @@ BOOST_AUTO_TEST_CASE(a_server_that_turns_slower_is_followed) {
 BOOST_AUTO_TEST_CASE(load_shared_by_all_statements_is_followed_and_passes) {
   Server server;
   for (int i = 0; i < 150; ++i) server.Run(i % 6, server.Scale(), 1, 0.05);
-  BOOST_TEST(std::fabs(server.models->load_level) < 0.15);
+  BOOST_TEST(std::fabs(server.Load()) < 0.15);
   // Twice as slow, all of a sudden: statements that have not run since profit from those that have.
   server.step_s = 1;
   for (int i = 0; i < 8; ++i) server.Run(i % 4, server.Scale(), 0.5, 0.05);
-  BOOST_TEST(server.models->load_level > 0.2);
+  BOOST_TEST(server.Load() > 0.2);
   const MadeRun run = MakeRun(4, 1, 0.5, 0, &server.random);
-  const Estimate made = Predict(run.features, &server.profiles[4], nullptr, *server.models);
-  BOOST_TEST(made.log_load > 0.2);
+  const Estimate made = Predict(run.features, &server.profiles[4], nullptr, *server.models, server.now_s);
+  BOOST_TEST(made.load.told > 0.2);
   BOOST_TEST(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 1.7);
   server.now_s += 3600;
   server.Run(4, 1, 1, 0.05);
-  BOOST_TEST(std::fabs(server.models->load_level) < 0.15);
+  BOOST_TEST(std::fabs(server.Load()) < 0.15);
+}
+
+// Statements of a server whose errors have nothing in common: what the last one took says nothing of the next.
+BOOST_AUTO_TEST_CASE(load_is_told_only_where_it_explains_errors) {
+  std::mt19937 random(3);
+  std::normal_distribution<double> normal;
+  for (const bool common : {true, false}) {
+    LoadLevel load;
+    double with = 0, without = 0;
+    double level = 0;
+    for (int i = 0; i < 600; ++i) {
+      const double now_s = 1e9 + i;
+      level = 0.8 * level + 0.6 * 0.3 * normal(random);
+      const double error = (common ? level : 0) + 0.2 * normal(random);
+      const LoadShare made = PredictLoad(load, now_s, 10);
+      if (i >= 100) {
+        with += (error - made.told) * (error - made.told);
+        without += error * error;
+      }
+      FollowLoad(error, common ? 0.13 : 0.04, made, 10, now_s, &load);
+    }
+    BOOST_TEST(with < (common ? 0.8 : 1.1) * without, common << ": " << with << " of " << without);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(load_passes_with_time_and_weighs_less_on_a_long_statement) {
+  LoadLevel load;
+  for (int i = 0; i < 20; ++i) FollowLoad(0.6, 0.05, PredictLoad(load, 1e9 + i, 10), 10, 1e9 + i, &load);
+  const double now = PredictLoad(load, 1e9 + 20, 10).told;
+  BOOST_TEST(now > 0.4);
+  BOOST_TEST(PredictLoad(load, 1e9 + 20, 1e6).told < 0.2 * now);
+  BOOST_TEST(PredictLoad(load, 1e9 + 80, 10).told < 0.6 * now);
+  BOOST_TEST(PredictLoad(load, 1e9 + 3600, 10).told < 1e-6);
+}
+
+// The members that read the plan are far off, all the same way, and together they outnumber the cache.
+BOOST_AUTO_TEST_CASE(a_history_that_is_right_is_not_outvoted) {
+  Server server;
+  const int kCache = static_cast<int>(Origin::kCache);
+  for (int i = 0; i < 90; ++i) server.Run(i % 6, server.Scale(), i % 6 < 3 ? 0.1 : 4, 0.05);
+  std::vector<double> blend, cache;
+  for (int i = 0; i < 90; ++i) {
+    Actual actual;
+    const Estimate made = server.Run(i % 6, server.Scale(), i % 6 < 3 ? 0.1 : 4, 0.05, &actual);
+    BOOST_TEST(made.model_weight[kCache][kTimeMs] > 0.8);
+    blend.push_back(QError(made.targets[kTimeMs].value, actual.targets[kTimeMs]));
+    cache.push_back(QError(made.model_ms[kCache], actual.targets[kTimeMs]));
+  }
+  BOOST_TEST(Quantile(blend, 0.5) < 1.03 * Quantile(cache, 0.5));
+  BOOST_TEST(Quantile(blend, 0.9) < 1.05 * Quantile(cache, 0.9));
+  // And one that is wrong time and again is left to the others.
+  for (auto& of_target : server.models->cache_moments)
+    for (auto& moments : of_target) std::copy_n((const double[]){0.9, 0.1, 0.0}, 3, moments);
+  const MadeRun run = MakeRun(1, 1, 1, 0, &server.random);
+  const Estimate made = Predict(run.features, &server.profiles[1], nullptr, *server.models, server.now_s);
+  BOOST_TEST(made.model_weight[kCache][kTimeMs] < 0.2);
 }
 
 BOOST_AUTO_TEST_CASE(one_wild_outcome_does_not_move_the_belief) {
@@ -178,7 +237,8 @@ BOOST_AUTO_TEST_CASE(one_wild_outcome_does_not_move_the_belief) {
   const double before = server.Run(0, 1, 1, 0).targets[kTimeMs].value;
   server.Run(0, 1, 1e-4, 0);  // ten thousand times slower, once
   const MadeRun run = MakeRun(0, 1, 1, 0, &server.random);
-  const double after = Predict(run.features, &server.profiles[0], nullptr, *server.models).targets[kTimeMs].value;
+  const double after =
+      Predict(run.features, &server.profiles[0], nullptr, *server.models, server.now_s).targets[kTimeMs].value;
   BOOST_TEST(QError(after, before) < 1.3);
 }
 
@@ -187,7 +247,7 @@ BOOST_AUTO_TEST_CASE(a_cold_first_run_is_soon_forgotten) {
   server.Run(0, 1, 0.05, 0);
   for (int i = 0; i < 4; ++i) server.Run(0, 1, 1, 0.02);
   const MadeRun run = MakeRun(0, 1, 1, 0, &server.random);
-  const Estimate made = Predict(run.features, &server.profiles[0], nullptr, *server.models);
+  const Estimate made = Predict(run.features, &server.profiles[0], nullptr, *server.models, server.now_s);
   BOOST_TEST(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 2);
 }
 
@@ -197,12 +257,12 @@ BOOST_AUTO_TEST_CASE(the_same_plan_of_another_statement_helps) {
   for (int i = 0; i < 12; ++i) {
     // A statement twenty times slower than its plan looks: only history can tell.
     const MadeRun run = MakeRun(3, server.Scale(), 0.05, 0.05, &server.random);
-    const Estimate made = Predict(run.features, nullptr, &shape, *server.models);
+    const Estimate made = Predict(run.features, nullptr, &shape, *server.models, server.now_s);
     Learn(run.features, made, run.actual, PaceSample{}, server.now_s += 10, kHalfLife, nullptr, &shape,
           server.models.get());
   }
   const MadeRun run = MakeRun(3, 1, 0.05, 0, &server.random);
-  const Estimate made = Predict(run.features, nullptr, &shape, *server.models);
+  const Estimate made = Predict(run.features, nullptr, &shape, *server.models, server.now_s);
   BOOST_TEST(made.seen == 0);
   BOOST_TEST(made.model_ms[0] > 0);
   BOOST_TEST(QError(made.targets[kTimeMs].value, run.actual.targets[kTimeMs]) < 1.5);
@@ -222,10 +282,11 @@ BOOST_AUTO_TEST_CASE(an_unfinished_run_teaches_only_what_exceeds_the_belief) {
   for (int i = 0; i < 30; ++i) server.Run(i % 6, 1, 1, 0.05);
   MadeRun run = MakeRun(0, 1, 1, 0, &server.random);
   run.actual.complete = false;
-  const Estimate made = Predict(run.features, nullptr, nullptr, *server.models);
+  const Estimate made = Predict(run.features, nullptr, nullptr, *server.models, server.now_s);
   const Profile profile = server.profiles[0];
   const auto believed = [&] {
-    return Predict(run.features, nullptr, nullptr, *server.models).model_ms[static_cast<int>(Origin::kOnline)];
+    return Predict(run.features, nullptr, nullptr, *server.models, server.now_s)
+        .model_ms[static_cast<int>(Origin::kOnline)];
   };
   const double before = believed();
   run.actual.targets[kTimeMs] = made.targets[kTimeMs].value / 100;
@@ -275,7 +336,7 @@ BOOST_AUTO_TEST_CASE(the_quantile_of_errors_reads_the_histogram) {
 BOOST_AUTO_TEST_CASE(early_figures_move_and_narrow_the_estimate) {
   Server server;
   const MadeRun run = MakeRun(2, 1, 1, 0, &server.random);
-  const Estimate first = Predict(run.features, nullptr, nullptr, *server.models);
+  const Estimate first = Predict(run.features, nullptr, nullptr, *server.models, server.now_s);
   const Quantity& old = first.targets[kTimeMs];
   const Estimate same = Revise(first, 10, 0.1, 0);
   BOOST_CHECK_CLOSE(same.targets[kTimeMs].value, old.value, 0.01);
@@ -310,8 +371,8 @@ BOOST_AUTO_TEST_CASE(any_state_and_any_outcome_give_finite_answers) {
     models->interval_z[random() % 4] = static_cast<float>(any());
     models->blend_square[random() % kTargets][random() % 4] = any();
     models->target_z[random() % 2][random() % kTargets][random() % 4] = static_cast<float>(any());
-    models->load_level = any();
-    models->load_at_s = any();
+    models->load = {{any(), any()}, {any(), any()}, any(), any(), {any(), any()}, {any(), any()}};
+    for (double& moment : models->cache_moments[random() % kTargets][random() % 4]) moment = any();
     models->member_square[random() % 2][random() % kTargets][random() % kModels] = any();
     FeatureVector features = MakeRun(static_cast<int>(random() % 6), 1, 1, 0, &random).features;
     for (int i = 0; i < 3; ++i) features.values[random() % kFeatureCount] = any();
@@ -320,7 +381,7 @@ BOOST_AUTO_TEST_CASE(any_state_and_any_outcome_give_finite_answers) {
       wild_answer.answers = step % 2 == 1;
       for (double& log : wild_answer.log) log = any();
       for (double& sd : wild_answer.sd) sd = any();
-      const Estimate made = Predict(features, &exact, nullptr, *models, nullptr, &wild_answer);
+      const Estimate made = Predict(features, &exact, nullptr, *models, any(), nullptr, &wild_answer);
       CheckSane(made);
       Actual actual;
       for (double& value : actual.targets) value = any();
@@ -328,7 +389,7 @@ BOOST_AUTO_TEST_CASE(any_state_and_any_outcome_give_finite_answers) {
       Learn(features, made, actual, PaceSample{}, any(), kHalfLife, &exact, &exact, models.get());
       Train(models.get(), 0);
     }
-    CheckSane(Predict(features, &exact, nullptr, *models));
+    CheckSane(Predict(features, &exact, nullptr, *models, any()));
   }
 }
 
@@ -336,13 +397,13 @@ BOOST_AUTO_TEST_CASE(an_outcome_of_nothing_at_all_keeps_a_new_model_sound) {
   Server server;
   for (int i = 0; i < 20; ++i) {
     const MadeRun run = MakeRun(i, 1e-9, 1e12, 0, &server.random);
-    const Estimate made = Predict(run.features, nullptr, nullptr, *server.models);
+    const Estimate made = Predict(run.features, nullptr, nullptr, *server.models, server.now_s);
     CheckSane(made);
     Learn(run.features, made, run.actual, PaceSample{}, i, kHalfLife, nullptr, nullptr, server.models.get());
     Train(server.models.get(), i);
   }
   const MadeRun usual = MakeRun(0, 1, 1, 0, &server.random);
-  CheckSane(Predict(usual.features, nullptr, nullptr, *server.models));
+  CheckSane(Predict(usual.features, nullptr, nullptr, *server.models, server.now_s));
 }
 
 // A grant at the upper end of the interval falls short in one run of twenty.
@@ -355,7 +416,7 @@ BOOST_AUTO_TEST_CASE(memory_exceeds_its_upper_end_in_one_run_of_twenty) {
     for (int i = 0; i < runs + 100; ++i) {
       MadeRun run = MakeRun(i % 6, server.Scale(), 1, 0.1, &server.random);
       run.actual.targets[kMemoryKb] *= std::exp(normal(server.random));
-      const Estimate made = Predict(run.features, &server.profiles[i % 6], nullptr, *server.models);
+      const Estimate made = Predict(run.features, &server.profiles[i % 6], nullptr, *server.models, server.now_s);
       Learn(run.features, made, run.actual, PaceSample{}, server.now_s += 10, kHalfLife, &server.profiles[i % 6],
             nullptr, server.models.get());
       if (i % 10 == 0) Train(server.models.get(), 0);
@@ -386,7 +447,7 @@ BOOST_AUTO_TEST_CASE(a_good_sequence_answer_gains_weight_and_a_bad_one_loses_it)
     Server server;
     const double noise[kTargets] = {0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3};
     BeginSequence(noise, server.models.get());
-    BOOST_TEST(SequenceWeighs(*server.models, false));
+    BOOST_TEST(SequenceWeighs(*server.models, nullptr, nullptr));
     SequenceAnswer answer;
     answer.answers = true;
     Estimate made;
@@ -397,7 +458,7 @@ BOOST_AUTO_TEST_CASE(a_good_sequence_answer_gains_weight_and_a_bad_one_loses_it)
             (t == kTimeMs ? std::log(run.actual.targets[t]) : std::log1p(run.actual.targets[t])) + (good ? 0.05 : 3.0);
         answer.sd[t] = 0.5;
       }
-      made = Predict(run.features, nullptr, nullptr, *server.models, nullptr, &answer);
+      made = Predict(run.features, nullptr, nullptr, *server.models, server.now_s, nullptr, &answer);
       CheckSane(made);
       Learn(run.features, made, run.actual, PaceSample{}, server.now_s += 10, kHalfLife, nullptr, nullptr,
             server.models.get());
@@ -406,10 +467,10 @@ BOOST_AUTO_TEST_CASE(a_good_sequence_answer_gains_weight_and_a_bad_one_loses_it)
     const int sequence = static_cast<int>(Origin::kSequence);
     if (good) {
       BOOST_TEST(made.model_weight[sequence][kTimeMs] > 0.5);
-      BOOST_TEST(SequenceWeighs(*server.models, false));
+      BOOST_TEST(SequenceWeighs(*server.models, nullptr, nullptr));
     } else {
       BOOST_TEST(made.model_weight[sequence][kTimeMs] == 0);
-      BOOST_TEST(!SequenceWeighs(*server.models, false));
+      BOOST_TEST(!SequenceWeighs(*server.models, nullptr, nullptr));
     }
     double weights[kModels];
     TypicalWeights(*server.models, kTimeMs, false, false, weights);
