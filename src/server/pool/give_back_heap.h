@@ -9,7 +9,8 @@ namespace query_shaper {
 // nodes held; ran_ms: its time. Does nothing where that does not pay (core/pool/heap_trim).
 void GiveBackHeap(int64 freed_kb, double ran_ms, int reservation);
 
-// Of a statement that failed: its contexts are deleted when the transaction is rolled back, which then calls the other.
+// Of a statement that failed: its contexts are deleted when the transaction or the subtransaction that caught the error
+// is rolled back; the transaction's end calls the other.
 void OweHeap(int64 freed_kb, double ran_ms);
 void GiveBackOwedHeap();
 

@@ -109,8 +109,9 @@ void LeavePool(int, Datum) {
 
 // No statement outlives its transaction: cursors WITH HOLD have been run to their end.
 void EndOfTransaction(XactEvent event, void*) {
-  if (event == XACT_EVENT_ABORT) GiveBackOwedHeap();
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) ReleaseMine();
+  if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE) return;
+  GiveBackOwedHeap();
+  ReleaseMine();
 }
 
 bool EnterPool() {
