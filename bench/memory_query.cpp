@@ -1,8 +1,9 @@
 // memory-query: what memory for single nodes is worth, one statement at a time.
 //
-//   single     one statement with a large hash join and several sorts and hash tables: work_mem as it is, high, and
-//              ours with a pool of --share of what the high one takes. As root in a memory control group that has
-//              --spare MB beside what the high one takes, so that temporary files, tables and nodes compete
+//   single     one statement with a large sort above small hash tables, one with a large sort and a large hash table:
+//              work_mem as it is, high, and ours with a pool of --share of what the high one takes. As root in a memory
+//              control group that has --spare MB beside what the high one takes, so that temporary files, tables and
+//              nodes compete
 //   spills     the templates of bench/workload: temporary bytes and time, stock against ours, pass by pass
 //   alternate  statements whose parameter alternates: how much grants move
 //   joins      16 hash joins at once in a memory control group that kills the server with a high work_mem
@@ -102,13 +103,29 @@ Measured Measure(Contender* server, const Options& options, const std::string& w
   return best;
 }
 
-const char kSingle[] =
+struct SingleStatement {
+  const char* name;
+  const char* sql;
+};
+
+// One large sort above two hash tables of some ten MB and a small hash aggregate.
+const SingleStatement kOneLarge = {
+    "single",
+    "SELECT count(*), max(x.text), max(x.other), max(x.rank), sum(g.c) FROM ("
+    "  SELECT f.customer, d.text, e.text AS other, rank() OVER (PARTITION BY f.product ORDER BY f.at) AS rank"
+    "  FROM facts f LEFT JOIN (SELECT id, text FROM details WHERE id <= 150000) d USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id > 850000) e USING (id)) x "
+    "JOIN (SELECT customer, count(*) AS c FROM facts GROUP BY customer) g USING (customer)"};
+
+// A large sort and a large hash table.
+const SingleStatement kTwoLarge = {
+    "two large",
     "SELECT count(*), max(x.text), max(x.rank) FROM ("
     "  SELECT d.text, f.customer, rank() OVER (PARTITION BY f.product ORDER BY d.weight) AS rank"
     "  FROM facts f JOIN details d USING (id)) x "
     "JOIN (SELECT customer, count(*) AS c FROM facts GROUP BY customer) g USING (customer) "
     "JOIN (SELECT product, max(id) AS last FROM facts WHERE id < 20000 GROUP BY product ORDER BY 2) p ON p.product = "
-    "g.c";
+    "g.c"};
 
 // A server in control groups of its own, its data not cached.
 struct Pressed {
@@ -127,7 +144,8 @@ struct Pressed {
   Contender server;
 };
 
-Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
+Verdict Single(const Options& options, const DataTemplate& data, const SingleStatement& one, Json* result) {
+  const std::string name = one.name;
   const double timeout_ms = options.Number("timeout", 120000);
   const int repeats = static_cast<int>(options.Number("repeats", 3));
   const double share = options.Number("share", 0.6), spare_mb = options.Number("spare", 96);
@@ -137,19 +155,19 @@ Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
   double need_kb = 0, limit_mb = 1 << 20;
   if (pressed) {
     Contender stock(options, "stock", false, data, {"memory"}, timeout_ms, settings);
-    need_kb = Measure(&stock, options, "1GB", kSingle, 1, timeout_ms).peak_kb;
+    need_kb = Measure(&stock, options, "1GB", one.sql, 1, timeout_ms).peak_kb;
     limit_mb = need_kb / 1024 + spare_mb;
   }
   Measured low, high, first, learned;
   const auto stock_runs = [&](Contender* stock) {
-    MeasureOnce(stock, options, "4MB", kSingle, timeout_ms, &low);
-    MeasureOnce(stock, options, "1GB", kSingle, timeout_ms, &high);
+    MeasureOnce(stock, options, "4MB", one.sql, timeout_ms, &low);
+    MeasureOnce(stock, options, "1GB", one.sql, timeout_ms, &high);
   };
   const auto first_run = [&](Contender* ours) {
-    first = Measure(ours, options, "4MB", kSingle, 1, timeout_ms);
+    first = Measure(ours, options, "4MB", one.sql, 1, timeout_ms);
     ours->Ask("memory", "SELECT query_shaper.flush()");
   };
-  const auto learned_run = [&](Contender* ours) { MeasureOnce(ours, options, "4MB", kSingle, timeout_ms, &learned); };
+  const auto learned_run = [&](Contender* ours) { MeasureOnce(ours, options, "4MB", one.sql, timeout_ms, &learned); };
   // A claim gets half of the pool at most.
   const auto pool = [&] {
     const long pool_mb = static_cast<long>(share * high.peak_kb / 1024);
@@ -179,9 +197,9 @@ Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
   }
   const double gain = (low.ms - learned.ms) / (low.ms - high.ms);
   std::printf(
-      "  single%s: work_mem 4MB %.0f ms, %.0f MB; 1GB %.0f ms, %.0f MB; ours first %.0f ms, %.0f MB; later %.0f ms, "
+      "  %s%s: work_mem 4MB %.0f ms, %.0f MB; 1GB %.0f ms, %.0f MB; ours first %.0f ms, %.0f MB; later %.0f ms, "
       "%.0f MB\n",
-      pressed ? (", group of " + std::to_string(static_cast<int>(limit_mb)) + " MB").c_str() : "", low.ms,
+      one.name, pressed ? (", group of " + std::to_string(static_cast<int>(limit_mb)) + " MB").c_str() : "", low.ms,
       low.peak_kb / 1024, high.ms, high.peak_kb / 1024, first.ms, first.peak_kb / 1024, learned.ms,
       learned.peak_kb / 1024);
   Json json;
@@ -189,16 +207,16 @@ Verdict Single(const Options& options, const DataTemplate& data, Json* result) {
   json.Set("low_peak_kb", low.peak_kb).Set("high_ms", high.ms).Set("high_peak_kb", high.peak_kb);
   json.Set("first_ms", first.ms).Set("first_peak_kb", first.peak_kb).Set("ms", learned.ms);
   json.Set("peak_kb", learned.peak_kb);
-  result->Set("single", std::move(json));
+  result->Set(name, std::move(json));
   bool met = false;
   // A gain that is lost in what the same statement takes from run to run has no share.
   if (high.ms <= 0.95 * low.ms)
-    met = Check("single: share of the gain of a high work_mem", gain, 0.95, 1e9);
+    met = Check(name + ": share of the gain of a high work_mem", gain, 0.95, 1e9);
   else
     met =
-        Check("single: a high work_mem gains nothing; time over its", learned.ms / std::min(low.ms, high.ms), 0, 1.05);
-  met = Check("single: peak memory, share of that of a high work_mem", learned.peak_kb / high.peak_kb, 0, 0.6) && met;
-  met = Check("single: answers that differ", (first.checksum != low.checksum) + (learned.checksum != low.checksum), 0,
+        Check(name + ": a high work_mem gains nothing; time over its", learned.ms / std::min(low.ms, high.ms), 0, 1.05);
+  met = Check(name + ": peak memory, share of that of a high work_mem", learned.peak_kb / high.peak_kb, 0, 0.6) && met;
+  met = Check(name + ": answers that differ", (first.checksum != low.checksum) + (learned.checksum != low.checksum), 0,
               0) &&
         met;
   return met ? Verdict::kMet : Verdict::kMissed;
@@ -405,7 +423,10 @@ Verdict RunMemoryQuery(const Options& options) {
     if (data == nullptr) data = std::make_unique<DataTemplate>(options, std::vector<std::string>{"memory"});
     return *data;
   };
-  if (Chosen(options, "only", "single")) add(Single(options, made(), &result));
+  if (Chosen(options, "only", "single")) {
+    add(Single(options, made(), kOneLarge, &result));
+    add(Single(options, made(), kTwoLarge, &result));
+  }
   if (Chosen(options, "only", "alternate")) add(Alternate(options, made(), &result));
   if (Chosen(options, "only", "spills") && !options.DataDir().empty()) add(Spills(options, &result));
   if (Chosen(options, "only", "joins") && geteuid() == 0) add(Joins(options, made(), &result));
