@@ -218,7 +218,7 @@ mkdir "$work/data"
 open_step 'Building the extension and installing it beside a throwaway cluster'
 start_job "$here/load.sh" fetch "$work/data"
 fetching=$job
-"$scripts/stage.sh" demo "$work/stage"
+"$scripts/stage.sh" demo "$work/stage" QUERY_SHAPER_PRELUDE=1
 export QUERY_SHAPER_STAGE=$work/stage
 exports=$("$scripts/cluster.sh" start "$work/cluster" "shared_buffers = '256MB'" 'wal_level = minimal' 'max_wal_senders = 0' \
   "max_wal_size = '4GB'" "maintenance_work_mem = '128MB'" 'jit = off' \
