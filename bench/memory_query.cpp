@@ -108,13 +108,17 @@ struct SingleStatement {
   const char* sql;
 };
 
-// One large sort above two hash tables of some ten MB and a small hash aggregate.
+// A large sort above four hash tables of some ten MB and a small hash aggregate.
 const SingleStatement kOneLarge = {
     "single",
-    "SELECT count(*), max(x.text), max(x.other), max(x.rank), sum(g.c) FROM ("
-    "  SELECT f.customer, d.text, e.text AS other, rank() OVER (PARTITION BY f.product ORDER BY f.at) AS rank"
-    "  FROM facts f LEFT JOIN (SELECT id, text FROM details WHERE id <= 150000) d USING (id)"
-    "  LEFT JOIN (SELECT id, text FROM details WHERE id > 850000) e USING (id)) x "
+    "SELECT count(*), max(x.a), max(x.b), max(x.c), max(x.d), max(x.rank), sum(g.c) FROM ("
+    "  SELECT f.customer, a.text AS a, b.text AS b, c.text AS c, d.text AS d, f.note,"
+    "    rank() OVER (PARTITION BY f.product ORDER BY f.at) AS rank"
+    "  FROM facts f LEFT JOIN (SELECT id, text FROM details WHERE id <= 170000) a USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id > 830000) b USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id BETWEEN 200000 AND 370000) c USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id BETWEEN 500000 AND 670000) d USING (id)"
+    "  WHERE coalesce(a.text, b.text, c.text, d.text, f.note) < '8') x "
     "JOIN (SELECT customer, count(*) AS c FROM facts GROUP BY customer) g USING (customer)"};
 
 // A large sort and a large hash table.
@@ -127,19 +131,23 @@ const SingleStatement kTwoLarge = {
     "JOIN (SELECT product, max(id) AS last FROM facts WHERE id < 20000 GROUP BY product ORDER BY 2) p ON p.product = "
     "g.c"};
 
-// A server in control groups of its own, its data not cached.
+// A server in control groups of its own, its data not cached; without a limit one with its data cached.
 struct Pressed {
   Pressed(const Options& options, const std::string& name, bool shaped, const DataTemplate& data, double timeout_ms,
           double limit_mb, double disk_mb, const std::vector<std::string>& settings)
-      : memory("query_shaper_single_" + std::to_string(getpid()), limit_mb),
-        server(options, name, shaped, data, {"memory"}, timeout_ms, settings) {
+      : server(options, name, shaped, data, {"memory"}, timeout_ms, settings) {
+    if (limit_mb <= 0) {
+      server.Warm();
+      return;
+    }
+    const std::string group = "query_shaper_single_" + name + "_" + std::to_string(getpid());
     EvictData(server.cluster());
-    memory.TakeServer(server.cluster());
-    if (disk_mb <= 0) return;
-    disk = std::make_unique<DiskGroup>("query_shaper_single_" + std::to_string(getpid()), server.cluster(), disk_mb);
+    memory = std::make_unique<MemoryGroup>(group, limit_mb);
+    memory->TakeServer(server.cluster());
+    if (disk_mb > 0) disk = std::make_unique<DiskGroup>(group, server.cluster(), disk_mb);
   }
   // They outlive the server.
-  MemoryGroup memory;
+  std::unique_ptr<MemoryGroup> memory;
   std::unique_ptr<DiskGroup> disk;
   Contender server;
 };
@@ -152,48 +160,24 @@ Verdict Single(const Options& options, const DataTemplate& data, const SingleSta
   const double disk_mb = options.Number("disk", 0);
   const bool pressed = geteuid() == 0 && spare_mb > 0;
   std::vector<std::string> settings = {"shared_buffers = '32MB'"};
-  double need_kb = 0, limit_mb = 1 << 20;
-  if (pressed) {
+  double need_kb = 0;
+  {
     Contender stock(options, "stock", false, data, {"memory"}, timeout_ms, settings);
     need_kb = Measure(&stock, options, "1GB", one.sql, 1, timeout_ms).peak_kb;
-    limit_mb = need_kb / 1024 + spare_mb;
   }
-  Measured low, high, first, learned;
-  const auto stock_runs = [&](Contender* stock) {
-    MeasureOnce(stock, options, "4MB", one.sql, timeout_ms, &low);
-    MeasureOnce(stock, options, "1GB", one.sql, timeout_ms, &high);
-  };
-  const auto first_run = [&](Contender* ours) {
-    first = Measure(ours, options, "4MB", one.sql, 1, timeout_ms);
-    ours->Ask("memory", "SELECT query_shaper.flush()");
-  };
-  const auto learned_run = [&](Contender* ours) { MeasureOnce(ours, options, "4MB", one.sql, timeout_ms, &learned); };
+  const double limit_mb = pressed ? need_kb / 1024 + spare_mb : 0;
+  Pressed stock(options, "stock", false, data, timeout_ms, limit_mb, disk_mb, settings);
   // A claim gets half of the pool at most.
-  const auto pool = [&] {
-    const long pool_mb = static_cast<long>(share * high.peak_kb / 1024);
-    return "query_shaper.memory_pool = '" + std::to_string(2 * pool_mb) + "MB'";
-  };
-  if (pressed) {
-    {
-      Pressed place(options, "stock", false, data, timeout_ms, limit_mb, disk_mb, settings);
-      for (int i = 0; i < repeats; i++) stock_runs(&place.server);
-    }
-    settings.push_back(pool());
-    Pressed place(options, "ours", true, data, timeout_ms, limit_mb, disk_mb, settings);
-    first_run(&place.server);
-    for (int i = 0; i < repeats; i++) learned_run(&place.server);
-  } else {
-    Contender stock(options, "stock", false, data, {"memory"}, timeout_ms, settings);
-    stock.Warm();
-    stock_runs(&stock);
-    settings.push_back(pool());
-    Contender ours(options, "ours", true, data, {"memory"}, timeout_ms, settings);
-    ours.Warm();
-    first_run(&ours);
-    for (int i = 0; i < repeats; i++) {
-      stock_runs(&stock);
-      learned_run(&ours);
-    }
+  const long pool_mb = static_cast<long>(share * need_kb / 1024);
+  settings.push_back("query_shaper.memory_pool = '" + std::to_string(2 * pool_mb) + "MB'");
+  Pressed ours(options, "ours", true, data, timeout_ms, limit_mb, disk_mb, settings);
+  const Measured first = Measure(&ours.server, options, "4MB", one.sql, 1, timeout_ms);
+  ours.server.Ask("memory", "SELECT query_shaper.flush()");
+  Measured low, high, learned;
+  for (int i = 0; i < repeats; i++) {
+    MeasureOnce(&stock.server, options, "4MB", one.sql, timeout_ms, &low);
+    MeasureOnce(&stock.server, options, "1GB", one.sql, timeout_ms, &high);
+    MeasureOnce(&ours.server, options, "4MB", one.sql, timeout_ms, &learned);
   }
   const double gain = (low.ms - learned.ms) / (low.ms - high.ms);
   std::printf(
@@ -203,7 +187,7 @@ Verdict Single(const Options& options, const DataTemplate& data, const SingleSta
       low.peak_kb / 1024, high.ms, high.peak_kb / 1024, first.ms, first.peak_kb / 1024, learned.ms,
       learned.peak_kb / 1024);
   Json json;
-  json.Set("limit_mb", pressed ? limit_mb : 0).Set("disk_mb", disk_mb).Set("low_ms", low.ms);
+  json.Set("limit_mb", limit_mb).Set("disk_mb", disk_mb).Set("low_ms", low.ms);
   json.Set("low_peak_kb", low.peak_kb).Set("high_ms", high.ms).Set("high_peak_kb", high.peak_kb);
   json.Set("first_ms", first.ms).Set("first_peak_kb", first.peak_kb).Set("ms", learned.ms);
   json.Set("peak_kb", learned.peak_kb);
