@@ -114,10 +114,10 @@ const SingleStatement kOneLarge = {
     "SELECT count(*), max(x.a), max(x.b), max(x.c), max(x.d), max(x.rank), sum(g.c) FROM ("
     "  SELECT f.customer, a.text AS a, b.text AS b, c.text AS c, d.text AS d, f.note,"
     "    rank() OVER (PARTITION BY f.product ORDER BY f.at) AS rank"
-    "  FROM facts f LEFT JOIN (SELECT id, text FROM details WHERE id <= 170000) a USING (id)"
-    "  LEFT JOIN (SELECT id, text FROM details WHERE id > 830000) b USING (id)"
-    "  LEFT JOIN (SELECT id, text FROM details WHERE id BETWEEN 200000 AND 370000) c USING (id)"
-    "  LEFT JOIN (SELECT id, text FROM details WHERE id BETWEEN 500000 AND 670000) d USING (id)"
+    "  FROM facts f LEFT JOIN (SELECT id, text FROM details WHERE id <= 125000) a USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id > 875000) b USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id BETWEEN 200000 AND 325000) c USING (id)"
+    "  LEFT JOIN (SELECT id, text FROM details WHERE id BETWEEN 500000 AND 625000) d USING (id)"
     "  WHERE coalesce(a.text, b.text, c.text, d.text, f.note) < '8') x "
     "JOIN (SELECT customer, count(*) AS c FROM facts GROUP BY customer) g USING (customer)"};
 
