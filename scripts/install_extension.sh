@@ -8,7 +8,7 @@ unset MAKEFLAGS MAKELEVEL
 mkdir -p build
 log=build/install.log
 make -j"$(nproc)" all >"$log" 2>&1 </dev/null || {
-  grep -E 'error|Error' -A3 "$log" | head -n 40 >&2
+  grep -E 'error: |Error [0-9]' -A3 "$log" | sed -n 1,40p >&2
   die "building the extension failed; the log is $log"
 }
 

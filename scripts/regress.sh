@@ -30,7 +30,7 @@ case $suite in
     input=$root_dir/test/isolation
     stage=$(mktemp -d /tmp/qs-stage.XXXXXX)
     trap 'rm -rf "$stage"' EXIT
-    if ! scripts/stage.sh faults "$stage" QUERY_SHAPER_FAULTS=1; then
+    if ! scripts/stage.sh faults "$stage" QUERY_SHAPER_FAULTS=1 QUERY_SHAPER_PRELUDE=1; then
       report_suite "$suite" 0 1
     fi
     export QUERY_SHAPER_STAGE=$stage

@@ -34,7 +34,7 @@ cp -p sql/query_shaper.sql "$copy/sql/"
 cp -pu Makefile query_shaper.control "$copy/"
 log=$copy/build.log
 env -u MAKEFLAGS -u MAKELEVEL make -C "$copy" -j"$(nproc)" "DESTDIR=$dir" "$@" install >"$log" 2>&1 </dev/null || {
-  grep -E 'error|Error' -A3 "$log" | head -n 40 >&2
+  grep -E 'error: |Error [0-9]' -A3 "$log" | sed -n 1,40p >&2
   die "building the extension failed; the log is $log"
 }
 chmod -R a+rX "$dir"

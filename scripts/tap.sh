@@ -28,7 +28,7 @@ pgxs=$(dirname "$(dirname "$(dirname "$("$bindir/pg_config" --pgxs)")")")
 work=$(mktemp -d /tmp/qs-tap.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/stage" "$work/run"
-if ! scripts/stage.sh faults "$work/stage" QUERY_SHAPER_FAULTS=1; then
+if ! scripts/stage.sh faults "$work/stage" QUERY_SHAPER_FAULTS=1 QUERY_SHAPER_PRELUDE=1; then
   report_suite tap 0 1
 fi
 cp -r test/tap "$work/tap"

@@ -321,7 +321,7 @@ void AppendConstants(RowConstants* to, const RowConstants& more) {
 }
 
 RowName FoldNames(uint64_t seed, RowName* names, int count) {
-  std::sort(names, names + count, Before);
+  std::sort(names, names + count, [](const RowName& a, const RowName& b) { return Before(a, b); });
   RowName name = Plain(MixBits(seed));
   for (int i = 0; i < count; ++i) Fold(&name, names[i]);
   return name;
