@@ -97,8 +97,8 @@ prelude/server.h: headers = <algorithm> <cmath> <csignal> <cstdint> <cstring> <s
 $(preludes): Makefile
 	@mkdir -p $(@D)
 	printf '#include %s\n' $(foreach header,$(headers),'$(header)') >$@
-$(preludes:=.gch): %.gch: %
-	$(COMPILE.cc) -x c++-header -o $@ $<
+$(preludes:=.gch): %.gch: % | .deps
+	$(COMPILE.cc) -x c++-header -MMD -MP -MF .deps/$(subst /,-,$*).d -MT $@ -o $@ $<
 $(OBJS): prelude = -include prelude/$(if $(filter src/server/%,$@),server,core).h
 $(OBJS): $(preludes:=.gch)
 endif
