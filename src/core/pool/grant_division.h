@@ -5,7 +5,8 @@
 // twice where its runs are more than it can merge at once: beside all of it only the memory for one merge is worth
 // anything, which is little and comes first. The pieces are taken by slope; where the best single piece saves more than
 // all of these together it is taken alone, so that no less than half of the best possible is saved (the bound of the
-// greedy knapsack).
+// greedy knapsack). What a node wants beyond all that it is known to have needed is given last, when every node that
+// can be kept from spilling has what it needs: a margin for one is not worth another one's spilling.
 //
 // Nodes keep their memory until the statement ends (PostgreSQL 15 frees neither a sort that was read nor a hash table
 // that was probed), so that none is lent from one node to a later one; what a node turns out not to need is given back.
@@ -16,6 +17,7 @@ namespace query_shaper {
 struct MemoryWish {
   double floor_kb = 0;   // limit that the server's own settings give the node
   double wanted_kb = 0;  // limit under which it is not expected to spill
+  double margin_kb = 0;  // of that: what it can be expected to do without
   double most_kb = 0;    // it may have at most
   double spill_kb = 0;   // written and read again where nothing is kept
   double merge_kb = 0;   // a sort: from this limit on it is written once only; 0: whatever it has

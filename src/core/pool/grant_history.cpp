@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kPercentile = 0.9;
 constexpr double kMargin = 1.15;
+constexpr double kThinMargin = 1.04;  // allocators round up, to more under another limit
 constexpr uint32_t kMagic = 0x4453454E;
 constexpr uint32_t kVersion = 1;
 constexpr double kSurprise = 2;  // times all that was seen, at the least
@@ -53,7 +54,9 @@ void ReadNeedHistory(const char* bytes, uint32_t length, NeedHistory* history) {
   *history = read;
 }
 
-double WantedKb(const NeedHistory& history, const NodeNeed& predicted) {
+namespace {
+
+double Asked(const NeedHistory& history, const NodeNeed& predicted, double margin) {
   int count = std::min<int>(history.count, kRememberedNeeds);
   if (count == 0) return predicted.wanted_kb();
   float sorted[kRememberedNeeds];
@@ -64,7 +67,15 @@ double WantedKb(const NeedHistory& history, const NodeNeed& predicted) {
   double most_predicted_kb = static_cast<double>(*std::max_element(history.predicted_kb, history.predicted_kb + count));
   if (predicted.low_kb > kSurprise * most_kb && predicted.kb > kSurprise * most_predicted_kb)
     return predicted.wanted_kb();
-  return kMargin * static_cast<double>(sorted[std::clamp(rank, 0, count - 1)]);
+  return margin * static_cast<double>(sorted[std::clamp(rank, 0, count - 1)]);
+}
+
+}  // namespace
+
+double WantedKb(const NeedHistory& history, const NodeNeed& predicted) { return Asked(history, predicted, kMargin); }
+
+double KnownEnoughKb(const NeedHistory& history, const NodeNeed& predicted) {
+  return Asked(history, predicted, kThinMargin);
 }
 
 }  // namespace query_shaper

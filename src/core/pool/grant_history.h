@@ -29,5 +29,7 @@ void ReadNeedHistory(const char* bytes, uint32_t length, NeedHistory* history);
 
 // Limit to ask for. 0: the node needs nothing.
 double WantedKb(const NeedHistory& history, const NodeNeed& predicted);
+// The limit that has been enough until now, if only just: no more than WantedKb(), and the same where nothing is known.
+double KnownEnoughKb(const NeedHistory& history, const NodeNeed& predicted);
 
 }  // namespace query_shaper

@@ -90,6 +90,7 @@ MemoryWish WishOf(const ShapedNode& node, double most_kb) {
   MemoryWish wish;
   wish.floor_kb = static_cast<double>(node.floor_kb);
   wish.wanted_kb = static_cast<double>(node.wanted_kb);
+  wish.margin_kb = static_cast<double>(node.margin_kb);
   wish.most_kb = most_kb;
   wish.spill_kb = static_cast<double>(node.spill_kb);
   // In a table common to several processes nothing of either input stays in memory as soon as there are two batches.
@@ -180,16 +181,20 @@ void ListNeeds(Tracker* tracker) {
   for (int n = 0; n < shape->count; ++n) names[n] = shape->nodes[n].name;
   RecallNeeds(names, shape->count, histories);
   for (int n = 0; n < shape->count; ++n) {
-    double wanted_kb = WantedKb(histories[n], needs[n]);
+    ShapedNode* node = &shape->nodes[n];
     // Tables are laid out for the rows planned, whatever comes.
-    if (shape->nodes[n].kind == NeedKind::kHash) wanted_kb = Max(wanted_kb, needs[n].kb);
-    if (shape->nodes[n].kind == NeedKind::kGroups)
-      wanted_kb = Max(wanted_kb, 1.05 * PlannedGroupsKb(tracker, shape->nodes[n].index));
+    double least_kb = 0;
+    if (node->kind == NeedKind::kHash) least_kb = needs[n].kb;
+    if (node->kind == NeedKind::kGroups) least_kb = 1.05 * PlannedGroupsKb(tracker, node->index);
+    double wanted_kb = Max(WantedKb(histories[n], needs[n]), least_kb);
+    double enough_kb = Max(KnownEnoughKb(histories[n], needs[n]), least_kb);
     // A plan that was made for its memory has it.
     if (note == nullptr || note->modest == nullptr)
-      wanted_kb = Worthwhile(shape->nodes[n], needs[n], wanted_kb, histories[n].count > 0);
-    if (shape->nodes[n].common) wanted_kb /= static_cast<double>(shape->nodes[n].processes);
-    shape->nodes[n].wanted_kb = static_cast<float>(std::isfinite(wanted_kb) ? Max(0, wanted_kb) : 0);
+      wanted_kb = Worthwhile(*node, needs[n], wanted_kb, histories[n].count > 0);
+    if (!std::isfinite(wanted_kb)) wanted_kb = 0;
+    double each = node->common ? static_cast<double>(node->processes) : 1;
+    node->wanted_kb = static_cast<float>(Max(0, wanted_kb) / each);
+    node->margin_kb = static_cast<float>(Max(0, wanted_kb - enough_kb) / each);
   }
 }
 
@@ -232,6 +237,7 @@ void CountProcesses(Tracker* tracker) {
     auto processes = static_cast<float>(ProcessesOf(tracker, node->index));
     if (node->common) {
       node->wanted_kb *= node->processes / processes;
+      node->margin_kb *= node->processes / processes;
       node->spill_kb *= node->processes / processes;
     }
     node->processes = processes;

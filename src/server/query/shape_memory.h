@@ -39,6 +39,7 @@ struct ShapedNode {
   bool spilled;  // at the end
   float processes;
   float predicted_kb, wanted_kb, floor_kb, spill_kb;  // of each process
+  float margin_kb;                                    // of wanted_kb: what it is known to have done without
   float limit_kb;                                     // of each process
   float held_kb;                                      // of the reservation, all processes
   float used_kb;                                      // once it is set up, 0 unknown

@@ -134,6 +134,38 @@ BOOST_AUTO_TEST_CASE(each_process_has_its_own) {
   BOOST_TEST(used == 3000);
 }
 
+BOOST_AUTO_TEST_CASE(a_margin_is_not_worth_the_spilling_of_another) {
+  std::vector<MemoryWish> wishes = {Wish(14096, 5000, false), Wish(14096, 5000, false)};
+  for (MemoryWish& wish : wishes) wish.margin_kb = 2000;
+  std::vector<double> limits(2);
+  // Both, with half of their margins; both without; one, with all of its own.
+  BOOST_TEST(DivideGrant(wishes.data(), 2, Least(wishes) + 18000, limits.data()) == 18000);
+  BOOST_TEST(limits[0] == 13096);
+  BOOST_TEST(limits[1] == 13096);
+  BOOST_TEST(DivideGrant(wishes.data(), 2, Least(wishes) + 16000, limits.data()) == 16000);
+  BOOST_TEST(limits[0] == 12096);
+  BOOST_TEST(limits[1] == 12096);
+  BOOST_TEST(DivideGrant(wishes.data(), 2, Least(wishes) + 15900, limits.data()) == 10000);
+  BOOST_TEST(limits[0] == 14096);
+  BOOST_TEST(limits[1] == 4096);
+  // No node has a margin that has not all the rest.
+  wishes[1].gradual = true;
+  BOOST_TEST(DivideGrant(wishes.data(), 2, Least(wishes) + 12000, limits.data()) == 12000);
+  BOOST_TEST(limits[0] + limits[1] == 2 * 4096 + 12000);
+  BOOST_TEST(std::max(limits[0], limits[1]) == 12096);
+}
+
+BOOST_AUTO_TEST_CASE(a_sort_that_fits_without_its_margin_has_what_there_is) {
+  MemoryWish sort = Wish(50000, 30000, false);
+  sort.margin_kb = 6000;
+  sort.merge_kb = 8000;
+  sort.most_kb = 45000;
+  double limit = 0;
+  DivideGrant(&sort, 1, 1e9, &limit);
+  BOOST_TEST(limit == 45000);
+  BOOST_TEST(MostKb(sort) == 45000);
+}
+
 BOOST_AUTO_TEST_CASE(no_node_passes_its_bound) {
   MemoryWish wish = Wish(100000, 80000, true);
   wish.most_kb = 20000;

@@ -36,6 +36,14 @@ BOOST_AUTO_TEST_CASE(too_small_a_grant_is_larger_at_once) {
   BOOST_TEST(wanted < 60000);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_enough_is_less_than_what_is_asked_for) {
+  BOOST_TEST(KnownEnoughKb(NeedHistory(), Predicted(1000)) == Predicted(1000).wanted_kb());
+  NeedHistory history;
+  LearnNeed(&history, 500, 1000);
+  BOOST_TEST(KnownEnoughKb(history, Predicted(1000)) > 500);
+  BOOST_TEST(KnownEnoughKb(history, Predicted(1000)) < WantedKb(history, Predicted(1000)));
+}
+
 BOOST_AUTO_TEST_CASE(too_large_a_grant_shrinks) {
   NeedHistory history;
   LearnNeed(&history, 100, 100000);
