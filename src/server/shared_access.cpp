@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/settings.h"
+#include "server/shared_hash.h"
 #include "server/shared_access.h"
 
 namespace query_shaper {
@@ -10,8 +11,7 @@ SharedAccess* shared_access = nullptr;
 static HTAB* access_table;
 
 Size SharedAccessSize() {
-  return add_size(MAXALIGN(sizeof(SharedAccess)),
-                  hash_estimate_size(settings::access_patterns_max, sizeof(AccessEntry)));
+  return add_size(MAXALIGN(sizeof(SharedAccess)), SharedHashSize(settings::access_patterns_max, sizeof(AccessEntry)));
 }
 
 void AttachSharedAccess(LWLock* lock) {
@@ -22,11 +22,8 @@ void AttachSharedAccess(LWLock* lock) {
     shared_access->lock = lock;
     shared_access->capacity = settings::access_patterns_max;
   }
-  HASHCTL control{};
-  control.keysize = sizeof(AccessKey);
-  control.entrysize = sizeof(AccessEntry);
-  access_table = ShmemInitHash("query_shaper access models", settings::access_patterns_max,
-                               settings::access_patterns_max, &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+  access_table = AttachSharedHash("query_shaper access models", settings::access_patterns_max, sizeof(AccessKey),
+                                  sizeof(AccessEntry));
 }
 
 HTAB* AccessTable() { return access_table; }

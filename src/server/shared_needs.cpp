@@ -55,7 +55,7 @@ void AttachSharedNeeds(LWLock* lock) {
   bool found = false;
   shared_needs = static_cast<SharedNeeds*>(ShmemInitStruct("query_shaper memory needs", SharedNeedsSize(), &found));
   if (found) return;
-  memset(static_cast<void*>(shared_needs), 0, SharedNeedsSize());
+  // Fresh shared memory is zero, which is free entries; pages that nothing is learned into stay untouched.
   shared_needs->lock = lock;
   shared_needs->sets = NeedSets();
 }

@@ -1,6 +1,7 @@
 #include "pg/pg.h"
 
 #include "server/settings.h"
+#include "server/shared_hash.h"
 #include "server/shared_rows.h"
 
 namespace query_shaper {
@@ -12,15 +13,8 @@ static HTAB* plans_table;
 
 Size SharedRowsSize() {
   Size size = MAXALIGN(sizeof(SharedRows));
-  size = add_size(size, hash_estimate_size(settings::row_estimates_max, sizeof(RowEntry)));
-  return add_size(size, hash_estimate_size(settings::history_max, sizeof(PlansEntry)));
-}
-
-static HTAB* AttachHash(const char* name, int capacity, Size key_bytes, Size entry_bytes) {
-  HASHCTL control{};
-  control.keysize = key_bytes;
-  control.entrysize = entry_bytes;
-  return ShmemInitHash(name, capacity, capacity, &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+  size = add_size(size, SharedHashSize(settings::row_estimates_max, sizeof(RowEntry)));
+  return add_size(size, SharedHashSize(settings::history_max, sizeof(PlansEntry)));
 }
 
 void AttachSharedRows(LWLock* lock) {
@@ -34,8 +28,10 @@ void AttachSharedRows(LWLock* lock) {
     for (auto& half : shared_rows->known)
       for (pg_atomic_uint32& word : half) pg_atomic_init_u32(&word, 0);
   }
-  row_table = AttachHash("query_shaper learned rows", settings::row_estimates_max, sizeof(RowKey), sizeof(RowEntry));
-  plans_table = AttachHash("query_shaper known plans", settings::history_max, sizeof(PlansKey), sizeof(PlansEntry));
+  row_table =
+      AttachSharedHash("query_shaper learned rows", settings::row_estimates_max, sizeof(RowKey), sizeof(RowEntry));
+  plans_table =
+      AttachSharedHash("query_shaper known plans", settings::history_max, sizeof(PlansKey), sizeof(PlansEntry));
 }
 
 HTAB* RowTable() { return row_table; }

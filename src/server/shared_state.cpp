@@ -2,6 +2,7 @@
 
 #include "server/settings.h"
 #include "server/shared_access.h"
+#include "server/shared_hash.h"
 #include "server/shared_needs.h"
 #include "server/shared_rows.h"
 #include "server/shared_sequence.h"
@@ -60,7 +61,7 @@ int ProfileCapacity() { return settings::history_max * 2; }
 void RequestSharedState() {
   if (previous_request) previous_request();
   RequestAddinShmemSpace(LayOut().total);
-  RequestAddinShmemSpace(hash_estimate_size(ProfileCapacity(), sizeof(ProfileEntry)));
+  RequestAddinShmemSpace(SharedHashSize(ProfileCapacity(), sizeof(ProfileEntry)));
   RequestAddinShmemSpace(SharedRowsSize());
   RequestAddinShmemSpace(SharedShadowSize());
   RequestAddinShmemSpace(SharedAccessSize());
@@ -123,11 +124,7 @@ void StartSharedState() {
   event_records = reinterpret_cast<EventRecord*>(base + layout.events);
   database_slots = reinterpret_cast<DatabaseSlot*>(base + layout.databases);
   if (!found) Initialise(layout);
-  HASHCTL control{};
-  control.keysize = sizeof(ProfileKey);
-  control.entrysize = sizeof(ProfileEntry);
-  profiles = ShmemInitHash("query_shaper profiles", ProfileCapacity(), ProfileCapacity(), &control,
-                           HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+  profiles = AttachSharedHash("query_shaper profiles", ProfileCapacity(), sizeof(ProfileKey), sizeof(ProfileEntry));
   AttachSharedRows(&GetNamedLWLockTranche("query_shaper")[2].lock);
   AttachSharedShadow();
   AttachSharedAccess(&GetNamedLWLockTranche("query_shaper")[3].lock);

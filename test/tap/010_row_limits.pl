@@ -65,5 +65,26 @@ $node->safe_psql('postgres', 'DROP DATABASE other');
 cmp_ok(metric($node, 'row_estimates'), '<', $before, 'rows go with their database');
 is(log_count($node, qr/PANIC|terminated by signal/), 0, 'no crash');
 
+# Room for more is address space, until something is learned.
+sub shared_kb
+{
+	my ($node) = @_;
+	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my ($kb) = slurp_file("/proc/$pid/status") =~ /^RssShmem:\s+(\d+) kB/m;
+	return $kb;
+}
+sub reserved_mb
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', "SELECT setting FROM pg_settings WHERE name = 'shared_memory_size'");
+}
+$node->restart;
+my ($few_kb, $few_mb) = (shared_kb($node), reserved_mb($node));
+$node->append_conf('postgresql.conf', "query_shaper.row_estimates_max = 100000\nquery_shaper.history_max = 50000");
+$node->restart;
+my ($many_kb, $many_mb) = (shared_kb($node), reserved_mb($node));
+cmp_ok($many_mb, '>', $few_mb + 100, 'tables of many entries are reserved');
+cmp_ok($many_kb, '<', $few_kb + 20 * 1024, "and not written through at the start ($few_kb kB, $many_kb kB)");
+
 $node->stop;
 done_testing();

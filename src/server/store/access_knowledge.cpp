@@ -2,6 +2,7 @@
 
 #include "core/base/hash.h"
 #include "server/settings.h"
+#include "server/shared_hash.h"
 #include "server/store/access_knowledge.h"
 #include "server/store/hint_store.h"
 #include "server/store/knowledge.h"
@@ -76,7 +77,7 @@ AccessEntry* EnterAccess(Oid database, uint64_t name) {
   if (entry != nullptr) return entry;
   if (hash_get_num_entries(AccessTable()) >= shared_access->capacity) EvictOldest();
   bool found = false;
-  entry = static_cast<AccessEntry*>(hash_search(AccessTable(), &key, HASH_ENTER_NULL, &found));
+  entry = static_cast<AccessEntry*>(EnterSharedHash(AccessTable(), &key, shared_access->capacity, &found));
   if (entry == nullptr) return nullptr;
   entry->dirty = false;
   entry->change = 0;

@@ -2,6 +2,7 @@
 
 #include "core/base/hash.h"
 #include "server/settings.h"
+#include "server/shared_hash.h"
 #include "server/shared_state.h"
 #include "server/store/learned_rows.h"
 #include "server/store/object_names.h"
@@ -84,7 +85,7 @@ Entry* Enter(HTAB* table, const Key& key, int capacity, Metric evicted, bool* fo
   auto* entry = static_cast<Entry*>(hash_search(table, &key, HASH_FIND, found));
   if (entry != nullptr) return entry;
   if (hash_get_num_entries(table) >= capacity) Count(evicted, Evict<Entry>(table, capacity));
-  entry = static_cast<Entry*>(hash_search(table, &key, HASH_ENTER_NULL, found));
+  entry = static_cast<Entry*>(EnterSharedHash(table, &key, capacity, found));
   if (entry == nullptr) return nullptr;
   memset(reinterpret_cast<char*>(entry) + sizeof(Key), 0, sizeof(Entry) - sizeof(Key));
   return entry;

@@ -3,6 +3,7 @@
 #include "pg/fault_point.h"
 #include "pg/guard.h"
 #include "server/settings.h"
+#include "server/shared_hash.h"
 #include "server/shared_needs.h"
 #include "server/store/access_knowledge.h"
 #include "server/store/shared_profiles.h"
@@ -96,7 +97,7 @@ ProfileEntry* FindProfile(Oid database, int64_t query_id, uint64_t fingerprint) 
 ProfileEntry* EnterProfile(Oid database, int64_t query_id, uint64_t fingerprint) {
   const ProfileKey key = KeyOf(database, query_id, fingerprint);
   bool found = false;
-  auto* const entry = static_cast<ProfileEntry*>(hash_search(Profiles(), &key, HASH_ENTER_NULL, &found));
+  auto* const entry = static_cast<ProfileEntry*>(EnterSharedHash(Profiles(), &key, shared->profile_capacity, &found));
   if (entry != nullptr && !found) {
     entry->dirty = false;
     entry->profile = Profile{};
