@@ -39,6 +39,7 @@ struct Gate {
   bool told;
   bool left;   // was taken out of the way, or cannot be: something of others' holds it
   bool stays;  // will be needed again: its node is scanned anew, or that over which it stands
+  bool fills;  // an input under kRefill: of its rows only the end matters
 };
 
 Gate gates[kGates];
@@ -209,6 +210,11 @@ constexpr auto kPass = GateTable(std::make_index_sequence<kGates>());
 template <int N>
 TupleTableSlot* AtGate(PlanState* node) {
   Gate& gate = gates[N];
+  if (gate.fills && open_gate != gate.over && !gates[gate.over].over_with) {
+    TupleTableSlot* slot = gate.real(node);
+    if (unlikely(TupIsNull(slot)) && HasSpilled(gates[gate.over])) Open(gate.over);
+    return slot;
+  }
   if (gate.awaited >= 0 && (!gate.over_with || (gate.stays && !HasLaunched(node)))) return PassLaunch(gate, node);
   // Nothing is left to do here.
   if (gate.over >= 0 && open_gate == gate.over) return PassInput(N, node);
@@ -292,6 +298,7 @@ bool RaiseFor(Tracker* tracker, int shaped, PlanState* node, int wrapper, int wo
   for (int i = 0; i < input_count; ++i) {
     int input = Stand(tracker, shaped, inputs[i].state, inputs[i].wrapper, over);
     if (input >= 0) {
+      gates[input].fills = when == RaiseAt::kRefill;
       stood[count++] = input;
       continue;
     }
