@@ -9,6 +9,11 @@ CREATE TABLE details AS
 CREATE TABLE skewed AS
   SELECT CASE WHEN g % 20 = 0 THEN g % 50 ELSE 100 END AS kind, g AS id, md5(g::text) AS note
   FROM generate_series(1, 400000) g;
+CREATE TABLE visits AS
+  SELECT md5((random() * 200000)::int::text) AS visitor, md5((random() * 200000)::int::text || 'p') AS page,
+         md5((random() * 200000)::int::text || 'r') AS referrer, md5((random() * 200000)::int::text || 'c') AS campaign,
+         timestamp '2020-01-01' + g * interval '1 minute' AS at, random() * 100 AS spent
+  FROM generate_series(1, 1000000) g ORDER BY random();
 CREATE INDEX ON skewed (kind);
 ALTER TABLE skewed ALTER kind SET STATISTICS 1000;
 VACUUM ANALYZE;
